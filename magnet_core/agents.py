@@ -1,0 +1,230 @@
+"""Agents as values: what each is asked for and what its answer means; and one run of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+from magnet_core import guards, prompts, reading
+from magnet_core.domain import AgentCall, Candidate, CbtTechnique, Choice, Flag, Moment, Plan, Reply, Technique, Usage
+from magnet_core.errors import AgentFailed, ModelError
+from magnet_core.events import AgentDelta, AgentEvent, AgentFinished, AgentRetried, AgentStarted
+from magnet_core.guards import Answer, Guard
+from magnet_core.models import Message, ModelFor, Request
+
+T = TypeVar("T")
+
+ASKINGS = 3
+"""How often an answer is asked for before it is kept as it is: once, and at most twice again."""
+RETRIES = 5
+"""How often a failed connection is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a speaking counsellor agent brings: the message, and in one-call also choice and candidates."""
+
+    response: str
+    choice: Choice | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent(Generic[T]):
+    """A role: the prompt it speaks from and what its answer means."""
+
+    name: str
+    """Also the name of its prompt and the key for `ModelFor`."""
+    read: Callable[[str], T]
+    """Makes a value of the raw answer; never raises."""
+    text: Callable[[T], str]
+    """The words of that value which guards look at."""
+    guards: tuple[Guard, ...] = guards.SPOKEN
+    temperature: float = 0.7
+    max_tokens: int = 512
+    schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How agents are asked: by which models, with which prompts, watched or not."""
+
+    models: ModelFor
+    prompts: prompts.PromptSet
+    roster: tuple[str, ...]
+    live: bool
+    zero: float
+    """When the turn began, on the clock of `time.perf_counter`."""
+
+
+class AgentRun(Generic[T]):
+    """One agent's answer to one moment. Iterate it for events, then read `output`, `calls` and `flags`."""
+
+    output: T
+
+    def __init__(self, agent: Agent[T], moment: Moment, asking: Asking) -> None:
+        self.agent, self.moment, self.asking = agent, moment, asking
+        self.calls: tuple[AgentCall, ...] = ()
+        self.flags: tuple[Flag, ...] = ()
+
+    def prime(self) -> None:
+        """Ask for the answer in pieces even if nobody watches: others wait for its first one."""
+        self.asking = replace(self.asking, live=True)
+
+    async def events(self) -> AsyncIterator[AgentEvent]:
+        """Yield what happens; raise `AgentFailed` when there is no answer for good."""
+        agent, moment = self.agent, self.moment
+        yield AgentStarted(agent.name)
+        for attempt in range(1, ASKINGS + 1):
+            messages = prompts.render(self.asking.prompts, self.asking.roster, moment)
+            call: AgentCall | None = None
+            async with aclosing(self._call(moment, messages, attempt)) as heard:
+                async for item in heard:
+                    if isinstance(item, AgentCall):
+                        call = item
+                    else:
+                        yield item
+            assert call is not None
+            self.output = agent.read(call.output)
+            answer = Answer(agent.text(self.output), call.output, call.finish_reason, moment)
+            problem = guards.first_problem(agent.guards, answer)
+            if problem:
+                call = call.model_copy(update={"problem": problem.detail})
+            self.calls += (call,)
+            if problem is None:
+                break
+            if attempt == ASKINGS:
+                flag = Flag.model_validate(
+                    {"turn": moment.turn, "agent": agent.name, "kind": problem.kind, "detail": f"Kept although {problem.detail}"}
+                )
+                self.flags += (flag,)
+            else:
+                moment = moment.model_copy(update={"objections": (*moment.objections, problem.detail)})
+                yield AgentRetried(agent.name, problem.detail)
+        yield AgentFinished(agent.name, answer.text or answer.raw.strip(), self.calls[-1])
+
+    async def _call(
+        self, moment: Moment, messages: tuple[Message, ...], attempt: int
+    ) -> AsyncIterator[AgentEvent | AgentCall]:
+        """Yield the pieces of one answer and then the call; failures of the connection are overcome where that can be."""
+        agent = self.agent
+        player = self.asking.models(agent.name)
+        request = Request(
+            messages=messages,
+            moment=moment,
+            temperature=agent.temperature if player.temperature is None else player.temperature,
+            max_tokens=player.max_tokens or agent.max_tokens,
+            seed=moment.session.seed + attempt - 1,
+            schema=agent.schema,
+            schema_name=agent.name.replace("-", "_"),
+            live=self.asking.live,
+        )
+        retries: list[str] = []
+        while True:
+            started, first, pieces, finish, usage = time.perf_counter(), None, [], "", Usage()
+            try:
+                async with aclosing(cast(Any, player.model.stream(request))) as chunks:
+                    async for chunk in chunks:
+                        if chunk.text:
+                            if first is None:
+                                first = time.perf_counter() - started
+                            pieces.append(chunk.text)
+                            yield AgentDelta(agent.name, chunk.text)
+                        finish, usage = chunk.finish_reason or finish, chunk.usage or usage
+                break
+            except ModelError as error:
+                retries.append(str(error))
+                if not error.transient or len(retries) > RETRIES:
+                    raise AgentFailed(agent.name, str(error)) from error
+                yield AgentRetried(agent.name, str(error))
+                await asyncio.sleep(_pause(len(retries), error.retry_after))
+        yield AgentCall(
+            agent=agent.name,
+            model=player.model.name,
+            attempt=attempt,
+            prompt_sha=prompts.sha(messages),
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            seed=request.seed,
+            output="".join(pieces),
+            finish_reason=finish,
+            usage=usage,
+            started=round(started - self.asking.zero, 4),
+            first_token=None if first is None else round(first, 4),
+            seconds=round(time.perf_counter() - started, 4),
+            retries=tuple(retries),
+        )
+
+
+def _pause(failures: int, retry_after: float | None) -> float:
+    """Return how long to wait before trying again: what the server asked for, else a growing, jittered pause (seconds)."""
+    if retry_after is not None:
+        return min(retry_after, 60.0)
+    return min(0.25 * 2 ** (failures - 1), 8.0) * random.uniform(0.75, 1.25)
+
+
+def _text(limit: int) -> dict[str, Any]:
+    return {"type": "string", "maxLength": limit}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+_NAMES = [t.value for t in CbtTechnique]
+_CHOSEN = {"type": "array", "items": {"type": "string", "enum": [t.value for t in Technique]}, "minItems": 1, "maxItems": 3}
+_STEP = {"type": "integer"}
+
+PLANNER: Agent[Plan] = Agent(
+    "planner",
+    reading.read_plan,
+    lambda plan: plan.text,
+    guards.WRITTEN,
+    max_tokens=1400,
+    schema=_object(
+        technique={"type": "string", "enum": _NAMES},
+        reason=_text(500),
+        steps={"type": "array", "items": _text(160), "minItems": 4, "maxItems": 6},
+        rejected={
+            "type": "array",
+            "items": _object(technique={"type": "string", "enum": _NAMES}, reason=_text(140)),
+            "minItems": 11,
+            "maxItems": 11,
+        },
+    ),
+)
+SELECTOR: Agent[Choice] = Agent(
+    "selector",
+    reading.read_choice,
+    lambda choice: choice.text,
+    guards.WRITTEN,
+    temperature=0.0,
+    max_tokens=256,
+    schema=_object(techniques=_CHOSEN, plan_step=_STEP, reason=_text(240)),
+)
+SPECIALISTS: dict[Technique, Agent[str]] = {
+    technique: Agent(technique.value, reading.read_utterance, lambda text: text, max_tokens=256)
+    for technique in Technique
+}
+RESPONDER: Agent[Draft] = Agent("responder", lambda text: Draft(reading.read_utterance(text)), lambda draft: draft.response)
+SINGLE = replace(RESPONDER, name="single-agent")
+PLAIN = replace(RESPONDER, name="plain")
+TEAM: Agent[Draft] = Agent(
+    "one-call",
+    lambda text: Draft(*reading.read_team(text)),
+    lambda draft: draft.response,
+    max_tokens=1400,
+    schema=_object(
+        techniques=_CHOSEN,
+        plan_step=_STEP,
+        reason=_text(240),
+        **{technique.value: _text(500) for technique in Technique},
+        response=_text(700),
+    ),
+)
+CLIENT: Agent[Reply] = Agent("client", reading.read_reply, lambda reply: reply.text)

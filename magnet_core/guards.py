@@ -1,0 +1,142 @@
+"""Guards: what may be wrong with an answer, so that it is asked again with the reason.
+
+A guard looks at the text as it would be used and returns a `Problem`, or None. Thresholds stand beside what they mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from magnet_core.domain import Flag, Moment, Technique
+from magnet_core.knowledge import read
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with an answer; `detail` is a sentence a model and a reader can both use."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer under the eyes of the guards."""
+
+    text: str
+    raw: str
+    finish_reason: str
+    moment: Moment
+
+
+Guard = Callable[[Answer], Problem | None]
+
+NEAR = 0.85
+"""Share of words in common, in order, from which two messages count as a near repetition."""
+
+_META = re.compile(
+    r"(?i)\bhere(?:'s| is| are)\b[^.\n]{0,60}\b(?:response|reply|message|utterance|draft)\b"
+    r"|\(\s*note\b|\bnote:\s"
+    r"|\bas an ai\b|\blanguage model\b"
+    r"|\b(?:this|my|the) (?:response|reply|message) (?:combines|uses|incorporates|aims|reflects|follows)\b"
+    r"|\bi(?:'ve| have)? (?:combined|incorporated|blended)\b[^.\n]{0,60}\b(?:technique|reflection|normali[sz]|psycho|suggest|response|draft)"
+    r"|\b(?:potential|possible|suggested) (?:counsel(?:l)?or|client)?\s*(?:response|utterance)\b"
+    r"|<\|[a-z_]+\|>|\[/?INST\]"
+)
+_OTHER = {
+    "counsellor": re.compile(r"(?im)^[\s*_]*(?:client|patient|user)[\s*_]*:"),
+    "client": re.compile(r"(?im)^[\s*_]*(?:counsel(?:l)?or|therapist|assistant)[\s*_]*:"),
+}
+
+
+def _side(moment: Moment) -> str:
+    return "client" if moment.agent == "client" else "counsellor"
+
+
+def empty(answer: Answer) -> Problem | None:
+    """Refuse an answer with no words, or with nothing but a label."""
+    bare = re.sub(r"(?i)\[/?end\]|\b(?:counsel(?:l)?or|client|therapist)\b\s*:?", "", answer.text)
+    if not re.search(r"\w", bare):
+        return Problem("empty", "it holds no words beyond a label.")
+    return None
+
+
+def truncated(answer: Answer) -> Problem | None:
+    """Refuse an answer that the token limit cut off."""
+    if answer.finish_reason == "length":
+        return Problem("truncated", f"it was cut off by the token limit ({answer.raw.strip()[-40:]!r}); be briefer.")
+    return None
+
+
+def meta(answer: Answer) -> Problem | None:
+    """Refuse talk about the answer instead of the answer."""
+    if found := _META.search(answer.text):
+        return Problem("meta", f"it talks about itself ({found.group().strip()[:60]!r}) instead of only speaking.")
+    return None
+
+
+def other_speaker(answer: Answer) -> Problem | None:
+    """Refuse an answer that goes on with the other speaker's lines."""
+    side = _side(answer.moment)
+    if found := _OTHER[side].search(answer.text):
+        other = "client" if side == "counsellor" else "counsellor"
+        return Problem("other-speaker", f"it also writes the {other}'s lines ({found.group().strip()!r}).")
+    return None
+
+
+def earlier(moment: Moment) -> list[str]:
+    """Return what the moment's agent has said before in this session."""
+    session, agent = moment.session, moment.agent
+    if agent == "client":
+        return [session.profile.opening.client, *(t.reply.text for t in session.turns)]
+    if agent in set(Technique):
+        return [c.text for t in session.turns for c in t.candidates if c.technique == agent]
+    return [session.profile.opening.counsellor, *(t.response for t in session.turns)]
+
+
+def repetition(answer: Answer) -> Problem | None:
+    """Refuse an exact or near repetition of an own earlier message."""
+    words = _words(answer.text)
+    if not words:
+        return None
+    for number, text in enumerate(earlier(answer.moment)):
+        before = _words(text)
+        if before == words:
+            return Problem("repetition", f"it is the same as your message {number + 1} of this session.")
+        if len(words) >= 6 and _near(words, before):
+            return Problem("repetition", f"it is nearly the same as your message {number + 1} of this session.")
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.lower())
+
+
+def _near(words: list[str], before: list[str]) -> bool:
+    match = SequenceMatcher(None, words, before, autojunk=False)
+    return match.real_quick_ratio() >= NEAR and match.quick_ratio() >= NEAR and match.ratio() >= NEAR
+
+
+def first_problem(guards: Iterable[Guard], answer: Answer) -> Problem | None:
+    """Return what the first objecting guard says."""
+    return next((problem for guard in guards if (problem := guard(answer))), None)
+
+
+SPOKEN: tuple[Guard, ...] = (empty, truncated, meta, other_speaker, repetition)
+"""The guards of everyone who speaks."""
+WRITTEN: tuple[Guard, ...] = (empty, truncated)
+"""The guards of structured answers."""
+
+
+def risk_flags(text: str, turn: int, agent: str = "client") -> tuple[Flag, ...]:
+    """Return a flag for each kind of risk words in a text (lists: `knowledge/safety.yaml`), quoting the sentence."""
+    flags: list[Flag] = []
+    for topic, pattern in read("safety.yaml")["risk_words"].items():
+        if found := re.search(rf"(?i)\b(?:{pattern})", text):
+            start = max(text.rfind(mark, 0, found.start()) for mark in ".!?\n") + 1
+            end = min((e for mark in ".!?\n" if (e := text.find(mark, found.end())) >= 0), default=len(text) - 1)
+            flags.append(Flag(turn=turn, agent=agent, kind="risk", detail=f"Possible {topic}: “{text[start : end + 1].strip()}”"))
+    return tuple(flags)
