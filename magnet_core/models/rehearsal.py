@@ -1,0 +1,39 @@
+"""The built-in cast: authored, rule-driven lines for every role. Not a language model, and it says so everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from zlib import crc32
+
+from magnet_core.models import Chunk, Request
+from magnet_core.rehearsal.script import perform
+
+NAME = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Speak the authored lines for a moment; it reads the scene, not the prompt.
+
+    `pace` is in words per second, 0 for all at once. Counts no tokens, because it has none.
+    """
+
+    pace: float = 0.0
+    name: str = NAME
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        text = perform(request.moment)
+        if not self.pace or not request.live:
+            yield Chunk(text, "stop")
+            return
+        moment = request.moment
+        thinking = 4 + crc32(f"{moment.agent}{moment.turn}".encode()) % 12
+        await asyncio.sleep(thinking / self.pace)
+        loop, start = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        for number, word in enumerate(re.findall(r"\s*\S+", text), 1):
+            yield Chunk(word)
+            await asyncio.sleep(max(0.0, start + number / self.pace - loop.time()))
+        yield Chunk("", "stop")
