@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
@@ -76,7 +76,7 @@ class AgentRun(Generic[T]):
         """Ask for the answer in pieces even if nobody watches: others wait for its first one."""
         self.asking = replace(self.asking, live=True)
 
-    async def events(self) -> AsyncIterator[AgentEvent]:
+    async def events(self) -> AsyncGenerator[AgentEvent]:
         """Yield what happens; raise `AgentFailed` when there is no answer for good."""
         agent, moment = self.agent, self.moment
         yield AgentStarted(agent.name)
@@ -100,7 +100,12 @@ class AgentRun(Generic[T]):
                 break
             if attempt == ASKINGS:
                 flag = Flag.model_validate(
-                    {"turn": moment.turn, "agent": agent.name, "kind": problem.kind, "detail": f"Kept although {problem.detail}"}
+                    {
+                        "turn": moment.turn,
+                        "agent": agent.name,
+                        "kind": problem.kind,
+                        "detail": f"Kept although {problem.detail}",
+                    }
                 )
                 self.flags += (flag,)
             else:
@@ -110,7 +115,7 @@ class AgentRun(Generic[T]):
 
     async def _call(
         self, moment: Moment, messages: tuple[Message, ...], attempt: int
-    ) -> AsyncIterator[AgentEvent | AgentCall]:
+    ) -> AsyncGenerator[AgentEvent | AgentCall]:
         """Yield the pieces of one answer and then the call; failures of the connection are overcome where that can be."""
         agent = self.agent
         player = self.asking.models(agent.name)
@@ -208,8 +213,7 @@ SELECTOR: Agent[Choice] = Agent(
     schema=_object(techniques=_CHOSEN, plan_step=_STEP, reason=_text(240)),
 )
 SPECIALISTS: dict[Technique, Agent[str]] = {
-    technique: Agent(technique.value, reading.read_utterance, lambda text: text, max_tokens=256)
-    for technique in Technique
+    technique: Agent(technique.value, reading.read_utterance, lambda text: text, max_tokens=256) for technique in Technique
 }
 RESPONDER: Agent[Draft] = Agent("responder", lambda text: Draft(reading.read_utterance(text)), lambda draft: draft.response)
 SINGLE = replace(RESPONDER, name="single-agent")

@@ -9,15 +9,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+from pydantic import BaseModel, Field, computed_field, model_validator
 
 SCHEMA_VERSION = 1
 
 
-class Value(BaseModel):
+class Value(BaseModel, frozen=True, extra="forbid"):
     """Be equal by content, never change, and refuse unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Attitude(StrEnum):
@@ -209,9 +207,7 @@ class Flag(Value):
     turn: int = Field(ge=0)
     """1 for the first turn; 0 for the plan and the opening."""
     agent: str
-    kind: Literal[
-        "repetition", "empty", "meta", "truncated", "other-speaker", "unreadable", "early-end", "unclosed", "risk"
-    ]
+    kind: Literal["repetition", "empty", "meta", "truncated", "other-speaker", "unreadable", "early-end", "unclosed", "risk"]
     detail: str
     """The reason in a sentence, with the words it rests on."""
 

@@ -138,5 +138,7 @@ def risk_flags(text: str, turn: int, agent: str = "client") -> tuple[Flag, ...]:
         if found := re.search(rf"(?i)\b(?:{pattern})", text):
             start = max(text.rfind(mark, 0, found.start()) for mark in ".!?\n") + 1
             end = min((e for mark in ".!?\n" if (e := text.find(mark, found.end())) >= 0), default=len(text) - 1)
-            flags.append(Flag(turn=turn, agent=agent, kind="risk", detail=f"Possible {topic}: “{text[start : end + 1].strip()}”"))
+            flags.append(
+                Flag(turn=turn, agent=agent, kind="risk", detail=f"Possible {topic}: “{text[start : end + 1].strip()}”")
+            )
     return tuple(flags)

@@ -28,7 +28,9 @@ _LABELS = {
     "Marital Status": "marital_status",
     "Family Details": "family_details",
 }
-_NOTHING = re.compile(r"(?i)^(not (specified|provided|disclosed|available|applicable)|n/?a|none|unknown|undisclosed|-+)?\.?$")
+_NOTHING = re.compile(
+    r"(?i)^(not (specified|provided|disclosed|available|applicable)|n/?a|none|unknown|undisclosed|-+)?\.?$"
+)
 
 
 def client_information(profile: ClientProfile) -> str:
@@ -136,7 +138,7 @@ def _split_sections(text: str) -> dict[int, str]:
     edges = sorted(starts.items())
     sections = dict.fromkeys(range(1, 7), "")
     sections[1] = text[: edges[0][1][0]] if edges else text
-    for (number, (_, body)), following in zip(edges, [*edges[1:], None], strict=True):
+    for (number, (_, body)), following in zip(edges, [*edges, None][1:], strict=True):
         sections[number] = text[body : following[1][0] if following else None]
     return sections
 
@@ -163,8 +165,8 @@ def read_profiles(data: Any, source: str = "") -> list[ClientProfile]:
     for number, entry in enumerate(entries, 1):
         try:
             profile = _from_row(entry, source) if isinstance(entry, Mapping) and "AI_client" in entry else _own(entry)
-        except ProfileError as error:
-            raise ProfileError(f"Profile {number}{f' of {source}' if source else ''}: {error}") from error
+        except (ProfileError, ValidationError) as error:
+            raise ProfileError(f"Profile {number}{f' of {source}' if source else ''}: {_fault(error)}") from error
         profiles.append(profile.model_copy(update={"id": _unique(profile.id, taken)}))
     return profiles
 
@@ -172,11 +174,13 @@ def read_profiles(data: Any, source: str = "") -> list[ClientProfile]:
 def _own(entry: Any) -> ClientProfile:
     if not isinstance(entry, Mapping):
         raise ProfileError("A profile must be a JSON object with 'intake' and 'opening', or a row with 'AI_client'.")
-    try:
-        return ClientProfile.model_validate(entry)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'profile'}: {e['msg']}" for e in error.errors()[:4])
-        raise ProfileError(f"{faults}.") from error
+    return ClientProfile.model_validate(entry)
+
+
+def _fault(error: ProfileError | ValidationError) -> str:
+    if isinstance(error, ProfileError):
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'profile'}: {e['msg']}" for e in error.errors()[:4]) + "."
 
 
 def _from_row(row: Mapping[str, Any], source: str) -> ClientProfile:
@@ -185,7 +189,8 @@ def _from_row(row: Mapping[str, Any], source: str) -> ClientProfile:
     if not isinstance(side, Mapping) or not isinstance(side.get("intake_form"), str):
         raise ProfileError("The row's AI_client holds no intake_form text.")
     counsellor = row.get("AI_counselor")
-    cbt = (counsellor.get("CBT") if isinstance(counsellor, Mapping) else None) or {}
+    cbt = counsellor.get("CBT") if isinstance(counsellor, Mapping) else None
+    cbt = cbt if isinstance(cbt, Mapping) else {}
     intake, gaps = read_intake(side["intake_form"])
     notes = list(gaps)
     if not intake.reason and isinstance(cbt.get("reason_counseling"), str):
@@ -196,10 +201,13 @@ def _from_row(row: Mapping[str, Any], source: str) -> ClientProfile:
     except ValueError:
         attitude = Attitude.NEUTRAL
         notes.append("The attitude is not given; neutral was taken.")
-    labels = row.get("ground_truth_CBT") or []
+    labels = row.get("ground_truth_CBT")
+    labels = labels if isinstance(labels, list) else []
     known = {t.value.lower(): t for t in CbtTechnique}
     calls_for = tuple(dict.fromkeys(known[str(name).lower()] for name in labels if str(name).lower() in known))
-    notes += [f"The label {name!r} is not one of the twelve techniques." for name in labels if str(name).lower() not in known]
+    notes += [
+        f"The label {name!r} is not one of the twelve techniques." for name in labels if str(name).lower() not in known
+    ]
     return ClientProfile(
         id=f"{slug(intake.name) or 'client'}-{attitude.value}",
         intake=intake,
@@ -212,9 +220,7 @@ def _from_row(row: Mapping[str, Any], source: str) -> ClientProfile:
     )
 
 
-def _row_opening(
-    side: Mapping[str, Any], cbt: Mapping[str, Any], intake: Intake, notes: list[str]
-) -> Opening:
+def _row_opening(side: Mapping[str, Any], cbt: Mapping[str, Any], intake: Intake, notes: list[str]) -> Opening:
     """Return the opening pair of a row, with labels taken off and broken lines replaced."""
     greeting, first = (str(cbt.get(key) or "").strip() for key in ("init_history_counselor", "init_history_client"))
     both = str(side.get("dialogue_history_init") or "")
@@ -222,20 +228,21 @@ def _row_opening(
         first = found.group(1).strip()
     if not greeting and (found := re.search(r"(?s)Counselor:\s*(.+?)\s*(?:\nClient:|\Z)", both)):
         greeting = found.group(1).strip()
-    if bare := re.sub(r"(?i)^\W*(?:client|patient)\s*:\s*", "", first):
-        if bare != first:
-            notes.append("The client's first line began with a speaker label, which was taken off.")
-        first = bare
-    else:
+    bare = re.sub(r"(?i)^\W*(?:client|patient)\s*:\s*", "", first)
+    if bare and bare != first:
+        notes.append("The client's first line began with a speaker label, which was taken off.")
+    first = re.sub(r"[,\s]*\[[^\]]*\]", "", bare).strip()
+    if first != bare:
+        notes.append("The client's first line held an unfilled blank, which was taken out.")
+    if not first:
         first = intake.reason or intake.presenting_problem or "I am not sure where to begin."
         notes.append("The client's first line is missing; the reason for counselling stands in for it.")
-    if "[" in first:
-        first = re.sub(r"[,\s]*\[[^\]]*\]", "", first).strip()
-        notes.append("The client's first line held an unfilled blank, which was taken out.")
     bare = re.sub(r"(?i)^\W*counsel(?:l)?or\s*:\s*", "", greeting)
     broken = not bare or "[" in bare or bare.startswith(("*", "ient:")) or re.match(r"(?i)^(?:cl)?ient\s*:", bare)
     if broken:
-        notes.append(f"The greeting was {'missing' if not bare else f'broken ({bare[:60]!r})'}; a plain one stands in for it.")
+        notes.append(
+            f"The greeting was {'missing' if not bare else f'broken ({bare[:60]!r})'}; a plain one stands in for it."
+        )
         bare = f"Hello {intake.first_name}, I'm glad you're here. What brings you today?"
     return Opening(counsellor=bare, client=first)
 

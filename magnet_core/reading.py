@@ -75,7 +75,9 @@ def read_choice(text: str) -> Choice:
     step = re.search(r"\d+", _field(data, "plan_step", "step")) or re.search(r"(?i)\bstep\s*(\d+)", "" if data else text)
     number = int(step.group(step.lastindex or 0)) if step else None
     reason = _field(data, "reason", "why", "rationale") if data else _squeeze(text)
-    return Choice(techniques=tuple(techniques), reason=reason, plan_step=number if number and number > 0 else None, text=text)
+    return Choice(
+        techniques=tuple(techniques), reason=reason, plan_step=number if number and number > 0 else None, text=text
+    )
 
 
 def read_plan(text: str) -> Plan:

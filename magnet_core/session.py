@@ -10,10 +10,10 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from magnet_core import guards, prompts
 from magnet_core.agents import Agent, AgentRun, Asking, Draft
@@ -78,13 +78,13 @@ def new_session(
     )
 
 
-async def open_session(session: Session, models: ModelFor, *, live: bool = True) -> AsyncIterator[SessionEvent]:
+async def open_session(session: Session, models: ModelFor, *, live: bool = True) -> AsyncGenerator[SessionEvent]:
     """Yield what happens while the plan is made; the last event is `SessionOpened`."""
     method = method_named(session.method)
     if method.planner and session.plan is None:
         asking = _asking(session, method, models, live)
         run = AgentRun(method.planner, Moment(agent=method.planner.name, session=session), asking)
-        async with aclosing(cast(Any, run.events())) as events:
+        async with aclosing(run.events()) as events:
             async for event in events:
                 yield event
         session = session.model_copy(
@@ -99,7 +99,7 @@ async def open_session(session: Session, models: ModelFor, *, live: bool = True)
 
 async def take_turn(
     session: Session, models: ModelFor, *, fan_out: FanOut = "at-once", live: bool = True
-) -> AsyncIterator[SessionEvent]:
+) -> AsyncGenerator[SessionEvent]:
     """Yield what happens in the next turn; the last event is `TurnFinished` with the session that includes it.
 
     Raises `AgentFailed` when an agent gets no answer for good; the session given is then still the true one.
@@ -114,19 +114,19 @@ async def take_turn(
 
     selector = run(method.selector) if method.selector else None
     specialists = [run(agent) for agent in method.specialists]
-    async with aclosing(cast(Any, _fan([r for r in (selector, *specialists) if r], fan_out))) as events:
+    async with aclosing(_fan([r for r in (selector, *specialists) if r], fan_out)) as events:
         async for event in events:
             yield event
     choice: Choice | None = selector.output if selector else None
     candidates = tuple(Candidate(technique=Technique(r.agent.name), text=r.output) for r in specialists)
 
     speaker = run(method.speaker, choice=choice, candidates=candidates)
-    async with aclosing(cast(Any, speaker.events())) as events:
+    async with aclosing(speaker.events()) as events:
         async for event in events:
             yield event
     draft: Draft = speaker.output
     client = run(method.client, response=draft.response)
-    async with aclosing(cast(Any, client.events())) as events:
+    async with aclosing(client.events()) as events:
         async for event in events:
             yield event
 
@@ -151,16 +151,16 @@ async def take_turn(
 
 async def run_session(
     session: Session, models: ModelFor, *, fan_out: FanOut = "at-once", live: bool = True
-) -> AsyncIterator[SessionEvent]:
+) -> AsyncGenerator[SessionEvent]:
     """Yield a whole session from where it stands to its end; the last event is `SessionFinished`."""
     if not session.turns:
-        async with aclosing(cast(Any, open_session(session, models, live=live))) as events:
+        async with aclosing(open_session(session, models, live=live)) as events:
             async for event in events:
                 if isinstance(event, SessionOpened):
                     session = event.session
                 yield event
     while not session.ended:
-        async with aclosing(cast(Any, take_turn(session, models, fan_out=fan_out, live=live))) as events:
+        async with aclosing(take_turn(session, models, fan_out=fan_out, live=live)) as events:
             async for event in events:
                 if isinstance(event, TurnFinished):
                     session = event.session
@@ -195,7 +195,7 @@ def _asking(session: Session, method: Method, models: ModelFor, live: bool) -> A
     return Asking(models, {p.name: p for p in session.prompts}, method.roster, live, time.perf_counter())
 
 
-def _fan(runs: Sequence[AgentRun[Any]], fan_out: FanOut) -> AsyncIterator[AgentEvent]:
+def _fan(runs: Sequence[AgentRun[Any]], fan_out: FanOut) -> AsyncGenerator[AgentEvent]:
     """Ask the independent agents of a turn: together, the first ahead of the others, or in a row."""
     streams = [run.events() for run in runs]
     if fan_out == "one-by-one":

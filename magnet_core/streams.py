@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def merge(*streams: AsyncIterator[T]) -> AsyncIterator[T]:
+async def merge(*streams: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """Yield the items of all streams as they come.
 
     The first failure ends everything and is raised; when the consumer stops, all streams are closed before this returns.
     """
     queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
 
-    async def pump(stream: AsyncIterator[T]) -> None:
+    async def pump(stream: AsyncGenerator[T]) -> None:
         try:
-            async with aclosing(cast(Any, stream)) as items:
+            async with aclosing(stream) as items:
                 async for item in items:
                     queue.put_nowait(("item", item))
         except Exception as error:
@@ -44,10 +44,10 @@ async def merge(*streams: AsyncIterator[T]) -> AsyncIterator[T]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def opening(stream: AsyncIterator[T], gate: asyncio.Event, kind: type) -> AsyncIterator[T]:
+async def opening(stream: AsyncGenerator[T], gate: asyncio.Event, kind: type) -> AsyncGenerator[T]:
     """Yield a stream's items; open the gate at the first item of that kind, or when the stream ends."""
     try:
-        async with aclosing(cast(Any, stream)) as items:
+        async with aclosing(stream) as items:
             async for item in items:
                 if isinstance(item, kind):
                     gate.set()
@@ -56,17 +56,17 @@ async def opening(stream: AsyncIterator[T], gate: asyncio.Event, kind: type) -> 
         gate.set()
 
 
-async def after(gate: asyncio.Event, stream: AsyncIterator[T]) -> AsyncIterator[T]:
+async def after(gate: asyncio.Event, stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """Yield a stream's items, beginning when the gate is open."""
-    async with aclosing(cast(Any, stream)) as items:
+    async with aclosing(stream) as items:
         await gate.wait()
         async for item in items:
             yield item
 
 
-async def in_a_row(*streams: AsyncIterator[T]) -> AsyncIterator[T]:
+async def in_a_row(*streams: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """Yield the items of one stream after those of the other."""
     for stream in streams:
-        async with aclosing(cast(Any, stream)) as items:
+        async with aclosing(stream) as items:
             async for item in items:
                 yield item

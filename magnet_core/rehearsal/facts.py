@@ -17,7 +17,7 @@ _QUOTED = ("thought", "rule", "belief", "fairer")
 
 
 @lru_cache(maxsize=256)
-def facts(profile: ClientProfile) -> Mapping[str, str]:
+def facts(profile: ClientProfile) -> dict[str, str]:
     """Return the client's facts by slot name, first person, quoted ones in curly quotes; none is ever empty."""
     given = profile.conceptualisation or Conceptualisation()
     found = _found(profile)
@@ -34,13 +34,15 @@ def facts(profile: ClientProfile) -> Mapping[str, str]:
     spoken = {
         "name": profile.intake.first_name,
         "topic": fact(given.topic, "topic"),
-        "situation": _clause(_after(r"when(?:ever)?|every time", fact(given.situation, "situation"))),
+        "situation": _clause(re.sub(r"(?i)^(?:when(?:ever)?|every time)\s+", "", fact(given.situation, "situation"))),
         "thought": fact(given.automatic_thought, "thought"),
         "emotion": _clause(fact(given.emotion, "emotion")),
         "intensity": str(intensity),
-        "lower": str(min(intensity - 5, round(intensity * _AFTER_THE_WORK[profile.attitude] / 5) * 5) if intensity > 5 else 0),
+        "lower": str(
+            min(intensity - 5, round(intensity * _AFTER_THE_WORK[profile.attitude] / 5) * 5) if intensity > 5 else 0
+        ),
         "conviction": str(min(95, max(60, intensity + 5))),
-        "behaviour": _clause(_after(r"I(?: usually| always)?|to", fact(given.behaviour, "behaviour"))),
+        "behaviour": _verb(fact(given.behaviour, "behaviour")),
         "rule": fact(given.intermediate_belief, "rule"),
         "belief": fact(given.core_belief, "belief"),
         "for1": evidence["for"][0],
@@ -48,7 +50,7 @@ def facts(profile: ClientProfile) -> Mapping[str, str]:
         "against1": evidence["against"][0],
         "against2": evidence["against"][1],
         "fairer": fact(given.fairer_thought, "fairer"),
-        "action": _clause(_after(r"I (?:will|could|can|might)|I'll|to", fact(given.action, "action"))),
+        "action": _verb(fact(given.action, "action")),
         "helper": fact(given.helper, "helper"),
         "distortion": given.distortions[0] if given.distortions else found.get("distortion") or stand_in["distortion"],
         "confidence": str(_CONFIDENCE[profile.attitude]),
@@ -104,7 +106,9 @@ def _first(patterns: Iterable[Any], text: str) -> str:
 
 def _sentences(text: str) -> list[str]:
     """Return the sentences of a text short enough to be spoken as a clause, cut before a contrasting 'but'."""
-    found = [re.split(r",? (?:but|although|though|due to|which) ", s)[0].strip(" .") for s in re.split(r"(?<=[.!?])\s+", text)]
+    found = [
+        re.split(r",? (?:but|although|though|due to|which) ", s)[0].strip(" .") for s in re.split(r"(?<=[.!?])\s+", text)
+    ]
     return [s for s in found if 4 <= len(s.split()) <= 18 and re.match(r"(?i)(?:I|my|we|the|there|it)\b", s)]
 
 
@@ -120,24 +124,67 @@ def _tidy(text: str) -> str:
     return " ".join(text.split()).strip(" .;,\"“”'‘")
 
 
-def _after(words: str, text: str) -> str:
-    """Return a text without these leading words."""
-    return re.sub(rf"(?i)^(?:{words})\s+(?=\w)", "", text) if not re.match(r"(?i)I\s+(?:am|was|have|had)\b", text) else text
+_STARTERS = frozenset(
+    [
+        "My",
+        "The",
+        "A",
+        "An",
+        "It",
+        "He",
+        "She",
+        "They",
+        "We",
+        "You",
+        "There",
+        "This",
+        "That",
+        "These",
+        "Those",
+        "When",
+        "Every",
+        "Some",
+        "Someone",
+        "People",
+        "Two",
+        "Three",
+        "Last",
+        "Nobody",
+        "No",
+        "Our",
+        "One",
+        "Most",
+        "In",
+        "On",
+        "At",
+        "After",
+        "Since",
+        "If",
+        "Nothing",
+        "Everything",
+        "Everyone",
+        "Work",
+        "Sometimes",
+    ]
+)
+"""Capitalised words that only begin a sentence; any other may be a name and keeps its capital."""
 
 
 def _clause(text: str) -> str:
-    """Return a text as a clause: no final stop, no capital unless the first word keeps it."""
+    """Return a text as a clause to stand inside a sentence: no final stop, no capital that only begins a sentence."""
     tidy = _tidy(text)
-    first = tidy.split(" ", 1)[0] if tidy else ""
-    keeps = first in {"I", "I'm", "I've", "I'd", "I'll", "I’m", "I’ve", "I’d", "I’ll"} or not first[:1].isupper()
-    common = {"My", "The", "A", "An", "It", "He", "She", "They", "We", "You", "There", "This", "That", "When", "Every", "Some",
-              "Someone", "People", "Two", "Three", "Last", "Nobody", "No", "Our", "One", "Most", "In", "On", "At"}  # fmt: skip
-    return tidy if keeps or first not in common and "'" not in first and len(first) > 1 and first[1:].islower() and _is_name(first) else tidy[:1].lower() + tidy[1:]
+    first = tidy.split(" ", 1)[0]
+    return _lower(tidy) if first in _STARTERS or re.search(r"[a-z](?:ing|ed|ly)$", first) else tidy
 
 
-def _is_name(word: str) -> bool:
-    """Tell whether a capitalised word is more likely a name than the start of a sentence."""
-    return not re.search(r"(?:ing|ed|ly)$", word)
+def _verb(text: str) -> str:
+    """Return a text as a verb phrase: without a leading I or to, in lower case."""
+    tidy = _tidy(re.sub(r"(?i)^(?:I(?: usually| always| will| could| can| might)?|I'll|to)\s+(?=[a-z])", "", _tidy(text)))
+    return tidy if re.match(r"I\b", tidy) else _lower(tidy)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _capital(text: str) -> str:

@@ -99,7 +99,9 @@ def beat_of(session: Session, turn: int) -> Beat:
     """Return the beat that a turn of the session plays."""
     beats = arc(session.max_turns, technique_of(session))
     if turn > len(beats):
-        raise ModelError(f"The rehearsal cast has lines for {len(beats)} turns; choose a language model for longer sessions.")
+        raise ModelError(
+            f"The rehearsal cast has lines for {len(beats)} turns; choose a language model for longer sessions."
+        )
     return beats[turn - 1]
 
 
@@ -138,9 +140,7 @@ def _candidate(session: Session, beat: Beat, technique: Technique) -> str:
     return _said(session, beat["candidates"][technique.value], to_client=True)
 
 
-def _response(
-    session: Session, turn: int, beat: Beat, choice: Choice | None, candidates: Mapping[Technique, str]
-) -> str:
+def _response(session: Session, turn: int, beat: Beat, choice: Choice | None, candidates: Mapping[Technique, str]) -> str:
     """Return the counsellor's message: a first sentence that takes up the client's last words, then the beat's own.
 
     The authored message serves the choice the beat was written for; another choice is served by its candidates.
