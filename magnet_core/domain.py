@@ -9,13 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
 SCHEMA_VERSION = 1
 
 
-class Value(BaseModel, frozen=True, extra="forbid"):
+class Value(BaseModel):
     """Be equal by content, never change, and refuse unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Attitude(StrEnum):

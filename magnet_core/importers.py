@@ -41,20 +41,30 @@ _LONGEST = 200
 
 def read_file(path: Path) -> Session:
     """Return the session in a file of any known shape; raise `SessionFileError` naming the file and the reason."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SessionFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return read_bytes(raw, path.name)
+    return read_session(read_json(path), path.name)
 
 
 def read_bytes(raw: bytes, name: str) -> Session:
     """Return the session in the content of a file of any known shape; `name` is for the messages."""
+    return read_session(parse_json(raw, name), name)
+
+
+def read_json(path: Path) -> Any:
+    """Return the parsed content of a JSON file; raise `SessionFileError` when there is none."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SessionFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return parse_json(raw, path.name)
+
+
+def parse_json(raw: bytes, name: str) -> Any:
+    """Return the parsed content of a JSON file; halves of characters, which could not be written again, become "?"."""
     try:
         data = json.loads(raw.decode("utf-8-sig"))
+        return json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace")) if b"\\ud" in raw.lower() else data
     except (ValueError, RecursionError) as error:
         raise SessionFileError(f"{name} is not valid JSON: {error}.") from error
-    return read_session(data, name)
 
 
 def read_session(data: Any, name: str) -> Session:
@@ -71,13 +81,18 @@ def read_session(data: Any, name: str) -> Session:
     dialogue = next((data[key] for key in _DIALOGUES if isinstance(data.get(key), list)), None)
     if dialogue is None or not isinstance(row, Mapping):
         raise SessionFileError(
-            f"{name} holds no session: it needs 'profile' and 'turns', 'example' and 'history', or 'AI_client' and 'dialogue'."
+            f"{name} holds no session: it needs 'profile' and 'turns', or 'example' and 'history', "
+            "or 'AI_client' and 'dialogue'."
         )
     try:
         [profile] = profiles.read_profiles([row], name)
     except ProfileError as error:
         raise SessionFileError(f"{name} holds no client that can be read. {error}") from error
-    return _imported(data, profile, _messages(dialogue, name), name)
+    said = _messages(dialogue, name)
+    try:
+        return _imported(data, profile, said, name)
+    except (ValidationError, RecursionError) as error:
+        raise SessionFileError(f"{name} holds no session that can be read: {error}.") from error
 
 
 def _native(data: Mapping[str, Any], name: str) -> Session:
@@ -121,25 +136,23 @@ def _imported(data: Mapping[str, Any], profile: ClientProfile, said: list[tuple[
         gaps.append("The counsellor's last message had no answer and was left out.")
     pairs = [(said[n][1], said[n + 1][1]) for n in range(0, len(said), 2)]
     if not 2 <= len(pairs) <= _LONGEST + 1:
-        raise SessionFileError(f"{name} holds {max(0, len(pairs) - 1)} turns after the opening; 1 to {_LONGEST} can be read.")
+        turns = max(0, len(pairs) - 1)
+        raise SessionFileError(f"{name} holds {turns} turns after the opening pair; 1 to {_LONGEST} can be read.")
     greeting, first = reading.read_utterance(pairs[0][0]), reading.read_utterance(pairs[0][1], "client")
     opening = Opening(counsellor=greeting or profile.opening.counsellor, client=first or profile.opening.client)
     plan = _plan(_text(data.get("cbt_technique")), _text(data.get("cbt_plan")))
     method = data.get("method")
-    try:
-        session = Session(
-            id=hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16],
-            created=datetime.now(UTC),
-            profile=profile.model_copy(update={"opening": opening, "gaps": tuple(gaps)}),
-            method=method if isinstance(method, str) and method in METHODS else "magnet",
-            min_turns=1,
-            max_turns=len(pairs) - 1,
-            models={"counsellor": IMPORTED, "client": IMPORTED},
-            plan=plan,
-            plan_flags=guards.risk_flags(opening.client, 0),
-        )
-    except (ValidationError, ValueError, TypeError, RecursionError) as error:
-        raise SessionFileError(f"{name} holds no session that can be read: {error}.") from error
+    session = Session(
+        id=hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16],
+        created=datetime.now(UTC),
+        profile=profile.model_copy(update={"opening": opening, "gaps": tuple(gaps)}),
+        method=method if isinstance(method, str) and method in METHODS else "magnet",
+        min_turns=1,
+        max_turns=len(pairs) - 1,
+        models={"counsellor": IMPORTED, "client": IMPORTED},
+        plan=plan,
+        plan_flags=guards.risk_flags(opening.client, 0),
+    )
     for response, answer in pairs[1:]:
         session = session.add(_turn(session, response, answer))
     return session

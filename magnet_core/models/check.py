@@ -49,7 +49,7 @@ async def test_voice(voice: Voice) -> Verdict:
         async with open_models(Cast(default=voice)) as models:
             model = models("check").model
             try:
-                pieces, text, first = await _streamed(model)
+                pieces, first = await _streamed(model)
             except ModelError as error:
                 if error.kind == "model" and (known := await _known(voice)):
                     some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
@@ -84,18 +84,18 @@ def _request(text: str, **more: Any) -> Request:
     opening = Opening(counsellor="Hello.", client="Hello.")
     profile = ClientProfile(id="check", intake=Intake(name="Check"), opening=opening)
     moment = Moment(agent="check", session=Session(id="check", created=datetime.now(UTC), profile=profile))
-    return replace(Request((Message("user", text),), moment, max_tokens=64), **more)
+    return replace(Request((Message("user", text),), moment, max_tokens=256), **more)
 
 
-async def _streamed(model: Model) -> tuple[int, str, float]:
-    """Return the number of pieces of a short answer, the answer, and the seconds to its first piece."""
-    began, first, pieces = time.perf_counter(), 0.0, []
+async def _streamed(model: Model) -> tuple[int, float]:
+    """Return the number of pieces of a short answer, and the seconds to its first piece."""
+    began, first, pieces = time.perf_counter(), 0.0, 0
     async with aclosing(cast(Any, model.stream(_request("Say in one sentence how spring feels.")))) as chunks:
         async for chunk in chunks:
             if chunk.text:
                 first = first or time.perf_counter() - began
-                pieces.append(chunk.text)
-    return len(pieces), "".join(pieces), first
+                pieces += 1
+    return pieces, first
 
 
 async def _schema_held(model: Model) -> bool:

@@ -108,7 +108,7 @@ def beat_of(session: Session, turn: int) -> Beat:
 def _plan(profile: ClientProfile) -> str:
     chosen, known = choose(profile), techniques()
     first, second, *last = read("rehearsal/frame.yaml")["steps"]
-    spoken = facts(profile)
+    spoken = facts(profile)  # pyright: ignore[reportArgumentType] (a frozen value has a hash)
     return json.dumps(
         {
             "technique": chosen.value,
@@ -195,7 +195,7 @@ def _answer(session: Session, beat: Beat) -> Mapping[str, str]:
 
 def _said(session: Session, text: str, *, to_client: bool) -> str:
     known = techniques()[technique_of(session)]
-    spoken = facts(session.profile)
+    spoken = facts(session.profile)  # pyright: ignore[reportArgumentType] (a frozen value has a hash)
     extra = {
         "agenda_item": known["agenda"],
         "done": known["done"],
