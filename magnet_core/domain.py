@@ -187,6 +187,8 @@ class Choice(Value):
     reason: str = ""
     plan_step: int | None = Field(default=None, ge=1)
     text: str = ""
+    by_person: bool = False
+    """Whether a person chose, not the selector."""
 
 
 class Candidate(Value):
@@ -254,11 +256,26 @@ class Turn(Value):
     candidates: tuple[Candidate, ...] = ()
     response: str
     reply: Reply
+    typed: tuple[Speaker, ...] = ()
+    """Whose message a person typed."""
     calls: tuple[AgentCall, ...] = ()
     flags: tuple[Flag, ...] = ()
 
     def candidate(self, technique: Technique) -> Candidate | None:
         return next((c for c in self.candidates if c.technique == technique), None)
+
+
+class Given(Value):
+    """The parts of a turn that stand already, so that no agent is asked for them."""
+
+    choice: Choice | None = None
+    candidates: tuple[Candidate, ...] = ()
+    response: str | None = None
+    reply: Reply | None = None
+    typed: tuple[Speaker, ...] = ()
+    """Which of the messages a person typed."""
+    calls: tuple[AgentCall, ...] = ()
+    """The calls that the given parts came from, when they come from an earlier turn."""
 
 
 class Prompt(Value):

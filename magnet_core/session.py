@@ -24,7 +24,9 @@ from magnet_core.domain import (
     ClientProfile,
     FanOut,
     Flag,
+    Given,
     Moment,
+    Origin,
     Plan,
     Reply,
     Session,
@@ -44,6 +46,8 @@ from magnet_core.events import (
 from magnet_core.methods import Method, method_named
 from magnet_core.models import Message, ModelFor
 from magnet_core.streams import after, in_a_row, merge, opening
+
+NOTHING = Given()
 
 
 def new_session(
@@ -98,50 +102,63 @@ async def open_session(session: Session, models: ModelFor, *, live: bool = True)
 
 
 async def take_turn(
-    session: Session, models: ModelFor, *, fan_out: FanOut = "at-once", live: bool = True
+    session: Session,
+    models: ModelFor,
+    *,
+    fan_out: FanOut = "at-once",
+    live: bool = True,
+    given: Given = NOTHING,
 ) -> AsyncGenerator[SessionEvent]:
     """Yield what happens in the next turn; the last event is `TurnFinished` with the session that includes it.
 
-    Raises `AgentFailed` when an agent gets no answer for good; the session given is then still the true one.
+    What is `given` is taken as it is and its agents are not asked. Raises `AgentFailed` when an agent gets no answer for
+    good; the session passed in is then still the true one.
     """
     method = method_named(session.method)
     asking = _asking(session, method, models, live)
     scene = Moment(agent="", session=session)
-    yield TurnStarted(len(session.turns) + 1)
+    number = scene.turn
+    runs: list[AgentRun[Any]] = []
+    yield TurnStarted(number)
 
     def run(agent: Agent[Any], **more: Any) -> AgentRun[Any]:
-        return AgentRun(agent, scene.model_copy(update={"agent": agent.name, **more}), asking)
+        runs.append(AgentRun(agent, scene.model_copy(update={"agent": agent.name, **more}), asking))
+        return runs[-1]
 
-    selector = run(method.selector) if method.selector else None
-    specialists = [run(agent) for agent in method.specialists]
-    async with aclosing(_fan([r for r in (selector, *specialists) if r], fan_out)) as events:
-        async for event in events:
-            yield event
-    choice: Choice | None = selector.output if selector else None
-    candidates = tuple(Candidate(technique=Technique(r.agent.name), text=r.output) for r in specialists)
-
-    speaker = run(method.speaker, choice=choice, candidates=candidates)
-    async with aclosing(speaker.events()) as events:
-        async for event in events:
-            yield event
-    draft: Draft = speaker.output
-    client = run(method.client, response=draft.response)
-    async with aclosing(client.events()) as events:
-        async for event in events:
-            yield event
-
-    reply, early = _end_rule(client.output, session)
-    runs = [*([selector] if selector else []), *specialists, speaker, client]
-    number = scene.turn
+    choice, candidates, response, reply = given.choice, given.candidates, given.response, given.reply
+    if response is None:
+        selector = run(method.selector) if method.selector and choice is None else None
+        ready = {c.technique: c for c in candidates}
+        specialists = [run(agent) for agent in method.specialists if Technique(agent.name) not in ready]
+        async with aclosing(_fan(list(runs), fan_out)) as events:
+            async for event in events:
+                yield event
+        choice = selector.output if selector else choice
+        ready |= {Technique(r.agent.name): Candidate(technique=Technique(r.agent.name), text=r.output) for r in specialists}
+        candidates = tuple(ready[technique] for technique in Technique if technique in ready)
+        speaker = run(method.speaker, choice=choice, candidates=candidates)
+        async with aclosing(speaker.events()) as events:
+            async for event in events:
+                yield event
+        draft: Draft = speaker.output
+        choice, candidates, response = choice or draft.choice, candidates or draft.candidates, draft.response
+    early: tuple[Flag, ...] = ()
+    if reply is None:
+        client = run(method.client, response=response)
+        async with aclosing(client.events()) as events:
+            async for event in events:
+                yield event
+        reply, early = _end_rule(client.output, session)
     turn = Turn(
-        choice=choice or draft.choice,
-        candidates=candidates or draft.candidates,
-        response=draft.response,
+        choice=choice,
+        candidates=candidates,
+        response=response,
         reply=reply,
-        calls=tuple(call for r in runs for call in r.calls),
+        typed=given.typed,
+        calls=(*given.calls, *(call for r in runs for call in r.calls)),
         flags=(
             *(flag for r in runs for flag in r.flags),
-            *_choice_flags(choice or draft.choice, number),
+            *_choice_flags(choice, number),
             *early,
             *guards.risk_flags(reply.text, number),
         ),
@@ -166,6 +183,34 @@ async def run_session(
                     session = event.session
                 yield event
     yield SessionFinished(session)
+
+
+def fork(session: Session, turns: int, **changes: Any) -> Session:
+    """Return a new session that shares the first turns of another and knows it; `changes` are fields of the new one.
+
+    A session without its planner's work shared (`turns` 0 with `plan=None`) is planned anew.
+    """
+    shared = session.upto(turns)
+    origin = Origin(session=session.id, turns=turns)
+    fresh = {"id": secrets.token_hex(8), "created": datetime.now(UTC), "parent": origin}
+    return Session.model_validate(shared.model_copy(update=fresh | changes).model_dump())
+
+
+def kept(turn: Turn, agent: str) -> Given:
+    """Return what of a turn still stands when one of its agents is asked again: all that did not come out of its answer."""
+    if agent == "one-call":
+        return NOTHING
+    choice = None if agent == "selector" else turn.choice
+    candidates = tuple(c for c in turn.candidates if c.technique.value != agent)
+    response = turn.response if agent == "client" else None
+    standing = {c.technique.value for c in candidates} | ({"selector"} if choice else set())
+    return Given(
+        choice=choice,
+        candidates=candidates,
+        response=response,
+        typed=tuple(speaker for speaker in turn.typed if speaker == "counsellor" and response is not None),
+        calls=tuple(c for c in turn.calls if c.agent in standing or (response is not None and c.agent != "client")),
+    )
 
 
 def prompt_of(session: Session, number: int, call: AgentCall) -> tuple[Message, ...]:
