@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from magnet_core import guards, prompts, reading
-from magnet_core.domain import AgentCall, Candidate, CbtTechnique, Choice, Flag, Moment, Plan, Reply, Technique, Usage
+from magnet_core.domain import AgentCall, Candidate, CbtTechnique, Choice, Flag, Moment, Plan, Reply, Technique
 from magnet_core.errors import AgentFailed, ModelError
 from magnet_core.events import AgentDelta, AgentEvent, AgentFinished, AgentRetried, AgentStarted
 from magnet_core.guards import Answer, Guard
 from magnet_core.models import Message, ModelFor, Request
+from magnet_core.models.calls import Failed, Heard, hear
 
 T = TypeVar("T")
 
 ASKINGS = 3
 """How often an answer is asked for before it is kept as it is: once, and at most twice again."""
-RETRIES = 5
-"""How often a failed connection is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +125,19 @@ class AgentRun(Generic[T]):
             schema_name=agent.name.replace("-", "_"),
             live=self.asking.live,
         )
-        retries: list[str] = []
-        while True:
-            started, first, pieces, finish, usage = time.perf_counter(), None, [], "", Usage()
-            try:
-                async with aclosing(cast(Any, player.model.stream(request))) as chunks:
-                    async for chunk in chunks:
-                        if chunk.text:
-                            if first is None:
-                                first = time.perf_counter() - started
-                            pieces.append(chunk.text)
-                            yield AgentDelta(agent.name, chunk.text)
-                        finish, usage = chunk.finish_reason or finish, chunk.usage or usage
-                break
-            except ModelError as error:
-                retries.append(str(error))
-                if not error.transient or len(retries) > RETRIES:
-                    raise AgentFailed(agent.name, str(error)) from error
-                yield AgentRetried(agent.name, str(error))
-                await asyncio.sleep(_pause(len(retries), error.retry_after))
+        heard: Heard | None = None
+        try:
+            async with aclosing(hear(player.model, request)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Heard):
+                        heard = piece
+                    elif isinstance(piece, Failed):
+                        yield AgentRetried(agent.name, piece.reason)
+                    else:
+                        yield AgentDelta(agent.name, piece.text)
+        except ModelError as error:
+            raise AgentFailed(agent.name, str(error)) from error
+        assert heard is not None
         yield AgentCall(
             agent=agent.name,
             model=player.model.name,
@@ -156,21 +146,14 @@ class AgentRun(Generic[T]):
             temperature=request.temperature,
             max_tokens=request.max_tokens,
             seed=request.seed,
-            output="".join(pieces),
-            finish_reason=finish,
-            usage=usage,
-            started=round(started - self.asking.zero, 4),
-            first_token=None if first is None else round(first, 4),
-            seconds=round(time.perf_counter() - started, 4),
-            retries=tuple(retries),
+            output=heard.texts[0],
+            finish_reason=heard.finish_reason,
+            usage=heard.usage,
+            started=round(heard.started - self.asking.zero, 4),
+            first_token=heard.first_token,
+            seconds=heard.seconds,
+            retries=heard.retries,
         )
-
-
-def _pause(failures: int, retry_after: float | None) -> float:
-    """Return how long to wait before trying again: what the server asked for, else a growing, jittered pause (seconds)."""
-    if retry_after is not None:
-        return min(retry_after, 60.0)
-    return min(0.25 * 2 ** (failures - 1), 8.0) * random.uniform(0.75, 1.25)
 
 
 def _text(limit: int) -> dict[str, Any]:

@@ -10,12 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from magnet_core.domain import Attitude, CbtTechnique, ClientProfile, Functioning, Intake, Opening
 from magnet_core.errors import ProfileError
+
+T = TypeVar("T")
 
 SAMPLES = Path(__file__).parent.parent / "sample_profiles"
 
@@ -159,28 +161,24 @@ def read_profiles(data: Any, source: str = "") -> list[ClientProfile]:
 
     Raises `ProfileError` naming the entry that cannot be used.
     """
-    entries = data if isinstance(data, list) else [data]
     profiles: list[ClientProfile] = []
-    taken: set[str] = set()
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(data if isinstance(data, list) else [data], 1):
         try:
-            profile = _from_row(entry, source) if isinstance(entry, Mapping) and "AI_client" in entry else _own(entry)
-        except (ProfileError, ValidationError) as error:
-            raise ProfileError(f"Profile {number}{f' of {source}' if source else ''}: {_fault(error)}") from error
-        profiles.append(profile.model_copy(update={"id": _unique(profile.id, taken)}))
-    return profiles
+            profiles.append(read_profile(entry, source))
+        except ProfileError as error:
+            raise ProfileError(f"Profile {number}{f' of {source}' if source else ''}: {error}") from error
+    return with_own_ids(profiles)
 
 
-def _own(entry: Any) -> ClientProfile:
+def read_profile(entry: Any, source: str = "") -> ClientProfile:
+    """Return the profile in one entry of parsed JSON, of either shape; raise `ProfileError` with the reason."""
     if not isinstance(entry, Mapping):
         raise ProfileError("A profile must be a JSON object with 'intake' and 'opening', or a row with 'AI_client'.")
-    return ClientProfile.model_validate(entry)
-
-
-def _fault(error: ProfileError | ValidationError) -> str:
-    if isinstance(error, ProfileError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'profile'}: {e['msg']}" for e in error.errors()[:4]) + "."
+    try:
+        return _from_row(entry, source) if "AI_client" in entry else ClientProfile.model_validate(entry)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'profile'}: {e['msg']}" for e in error.errors()[:4])
+        raise ProfileError(f"{faults}.") from error
 
 
 def _from_row(row: Mapping[str, Any], source: str) -> ClientProfile:
@@ -261,15 +259,13 @@ def read_path(path: Path) -> list[ClientProfile]:
     else:
         raise ProfileError(f"There is no file or folder {path}.")
     found: list[ClientProfile] = []
-    taken: set[str] = set()
     for file in files:
         try:
             data = json.loads(file.read_text(encoding="utf-8-sig"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ProfileError(f"{file.name} is not valid JSON: {error}.") from error
-        for profile in read_profiles(data, file.name):
-            found.append(profile.model_copy(update={"id": _unique(profile.id, taken)}))
-    return found
+        found += read_profiles(data, file.name)
+    return with_own_ids(found)
 
 
 def samples() -> list[ClientProfile]:
@@ -315,17 +311,21 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    """Return the name, or the name with the next free number, and take it."""
-    free, n = name, 1
-    while free in taken:
-        n += 1
-        free = f"{name}-{n}"
-    taken.add(free)
-    return free
+def with_own_ids(profiles: Iterable[ClientProfile]) -> list[ClientProfile]:
+    """Return the profiles with the next free number after an id that an earlier one has."""
+    taken: set[str] = set()
+    found: list[ClientProfile] = []
+    for profile in profiles:
+        free, n = profile.id, 1
+        while free in taken:
+            n += 1
+            free = f"{profile.id}-{n}"
+        taken.add(free)
+        found.append(profile.model_copy(update={"id": free}))
+    return found
 
 
-def pick(profiles: list[ClientProfile], numbers: Iterable[int]) -> list[ClientProfile]:
+def pick(profiles: list[T], numbers: Iterable[int]) -> list[T]:
     """Return the profiles with these numbers, counted from 1 in file order; all of them when no number is given."""
     chosen = list(dict.fromkeys(numbers))
     if bad := [n for n in chosen if not 1 <= n <= len(profiles)]:

@@ -31,6 +31,8 @@ class Request:
     schema_name: str = ""
     live: bool = True
     """Whether somebody watches, so that the answer should come in pieces."""
+    samples: int = 1
+    """How many answers to give to the same messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Chunk:
     text: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
+    index: int = 0
+    """Which of the samples it belongs to."""
 
 
 class Model(Protocol):
