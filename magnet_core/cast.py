@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from pydantic import Field, SecretStr
 
@@ -35,7 +36,7 @@ class Cast(Value):
     """Who speaks for the agents, and how many calls may run."""
 
     default: Voice = Voice()
-    overrides: dict[str, Voice] = {}
+    overrides: dict[str, Voice] = Field(default_factory=dict)
     """Other voices, by the agent's name."""
     fan_out: FanOut = "at-once"
     calls_in_flight: int = Field(default=64, ge=1)
@@ -110,7 +111,7 @@ async def open_models(cast: Cast, limit: asyncio.Semaphore | None = None) -> Asy
     """
     limit = limit or asyncio.Semaphore(cast.calls_in_flight)
     async with AsyncExitStack() as stack:
-        clients: dict[tuple[str, SecretStr | None, str], object] = {}
+        clients: dict[tuple[str, SecretStr | None, str], Any] = {}
         models: dict[Voice, Model] = {}
 
         def model(voice: Voice) -> Model:

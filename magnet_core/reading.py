@@ -33,7 +33,9 @@ _CBT_WORDS = {
     CbtTechnique.PROBLEM_SOLVING: r"problem[\s-]+solving",
     CbtTechnique.SYSTEMATIC_EXPOSURE: r"(?:systematic|graded|gradual)\s+exposure",
 }
-_DENIED = re.compile(r"(?i)\b(?:not|avoid\w*|rather than|instead of|without|before (?:moving|offering|any))\b[^.;\n]*")
+_DENIED = re.compile(
+    r"(?i)\b(?:not|avoid\w*|rather than|instead of|without|before (?:moving|offering|any))\b[^.;\n]*?(?=[.;\n]|\bI\b|\bbut\b|$)"
+)
 _SPEAKERS = {
     "counsellor": r"counsel(?:l)?or|therapist|psychologist|assistant|responder|response",
     "client": r"client|patient|user",
@@ -48,7 +50,10 @@ def read_json(text: str) -> Mapping[str, Any]:
     start = body.find("{")
     if start < 0:
         return {}
-    found = json_repair.loads(body[start:])
+    try:
+        found = json_repair.loads(body[start:])
+    except (ValueError, RecursionError):
+        return {}
     if isinstance(found, list):
         found = next((item for item in found if isinstance(item, dict)), {})
     return found if isinstance(found, dict) else {}

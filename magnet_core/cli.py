@@ -1,0 +1,310 @@
+"""The command line: `generate` makes sessions into a folder, `show` prints one.
+
+Exit codes: 0 everything was done, 1 something could not be, 2 the arguments do not fit, 130 interrupted.
+What is heavy is imported where it is used, so that help and wrong arguments answer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperCommand
+
+from magnet_core.errors import MagnetError, ProfileError, SessionFileError, SettingsError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from magnet_core.batch import Folder, SessionFailed
+    from magnet_core.cast import Cast
+    from magnet_core.domain import ClientProfile, FanOut, Session
+    from magnet_core.models import ModelFor
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Synthetic CBT counselling sessions by a team of agents, for research and teaching. Not treatment.",
+)
+
+
+class _Picking(TyperCommand):
+    """Let `--pick` take several numbers in a row, which click's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for arg in args:
+            picking = len(joined) > 1 and joined[-2] == "--pick" and re.fullmatch(r"[\d,]+", joined[-1])
+            if picking and re.fullmatch(r"[\d,]+", arg):
+                joined[-1] += f",{arg}"
+            else:
+                joined.append(arg)
+        return super().parse_args(ctx, joined)
+
+
+@app.command(cls=_Picking)
+def generate(
+    profiles: Annotated[Path, typer.Option(help="A JSON file of client profiles, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sessions, one JSON file each.")],
+    pick: Annotated[list[str] | None, typer.Option(metavar="N ...", help="Only these profiles, counted from 1.")] = None,
+    method: Annotated[str, typer.Option(help="Which agents take part.")] = "magnet",
+    model: Annotated[str, typer.Option(help="A model's name, or 'rehearsal' for the authored cast.")] = "",
+    base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible endpoint; its key is OPENAI_API_KEY.")] = "",
+    turns: Annotated[int, typer.Option(min=1, max=200, help="The most turns of a session.")] = 20,
+    min_turns: Annotated[int, typer.Option(min=1, max=200, help="The client may not end a session earlier.")] = 8,
+    visibility: Annotated[Literal["repaired", "paper"], typer.Option(help="Who sees what.")] = "repaired",
+    fan_out: Annotated[
+        Literal["at-once", "primed", "one-by-one"] | None, typer.Option(help="How the calls of a turn leave.")
+    ] = None,
+    attitude: Annotated[
+        Literal["positive", "neutral", "negative"] | None, typer.Option(help="Play all clients with this attitude.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed asks for the same session.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Sessions made at once.")] = 4,
+    format: Annotated[
+        Literal["native", "magnet"], typer.Option(help="Whole sessions, or the reference's shape.")
+    ] = "native",
+) -> None:
+    """Make a session for every client. Run it again with the same arguments to finish what is missing."""
+    with _exits():
+        from magnet_core.batch import Folder
+        from magnet_core.domain import Attitude
+        from magnet_core.methods import method_named
+        from magnet_core.session import new_session
+
+        shortest = min(min_turns, turns)
+        chosen, cast = method_named(method), _cast(model, base_url, fan_out)
+        clients, unusable = _clients(profiles, _numbers(pick or []))
+        if attitude:
+            clients = [client.with_attitude(Attitude(attitude)) for client in clients]
+
+        def begin(client: ClientProfile, models: ModelFor) -> Session:
+            return new_session(
+                client,
+                method=chosen.name,
+                visibility=visibility,
+                min_turns=shortest,
+                max_turns=turns,
+                seed=seed,
+                models=models,
+            )
+
+        folder = Folder(out, format)
+        arguments = {
+            "method": chosen.name,
+            "model": cast.default.model,
+            "base_url": cast.default.base_url.partition("?")[0],
+            "turns": turns,
+            "min_turns": shortest,
+            "visibility": visibility,
+            "seed": seed,
+            "format": format,
+        }
+        with folder.claim(arguments, clients):
+            for client in clients:
+                for gap in client.gaps:
+                    _say(f"{client.name} ({client.id}): {gap}")
+            failures = asyncio.run(_generate(folder, clients, begin, cast, concurrency))
+        for sentence in (*unusable, *failures):
+            _say(sentence)
+        _say(f"{len(clients) - len(failures)} of {len(clients) + len(unusable)} sessions are finished in {out}.")
+        if failures or unusable:
+            raise typer.Exit(1)
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(help="A session file of any shape.")]) -> None:
+    """Print a session: who, how, the plan, the dialogue with its techniques, and the flags."""
+    with _exits():
+        from rich.console import Console
+
+        from magnet_core.importers import read_file
+
+        Console(soft_wrap=False).print(*_lines(read_file(file)), sep="\n")
+
+
+async def _generate(
+    folder: Folder,
+    clients: list[ClientProfile],
+    begin: Callable[[ClientProfile, ModelFor], Session],
+    cast: Cast,
+    concurrency: int,
+) -> list[str]:
+    """Make the sessions that are missing in a folder; return a sentence for each that could not be finished."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from magnet_core.batch import SessionFailed, run_batch
+    from magnet_core.cast import open_models
+    from magnet_core.events import SessionFinished
+
+    failures: list[str] = []
+    sessions: list[Session] = []
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total} turns"),
+    )
+    async with open_models(cast) as models:
+        for client in clients:
+            if folder.finished(client):
+                folder.tidy(client)
+                continue
+            try:
+                sessions.append(folder.unfinished(client) or begin(client, models))
+            except SessionFileError as error:
+                failures.append(f"{client.name} ({client.id}) was not begun: what an earlier run left is damaged. {error}")
+        left = {session.id: session.max_turns - len(session.turns) for session in sessions}
+        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+            task = progress.add_task("Sessions", total=sum(left.values()))
+            events = run_batch(sessions, models, concurrency=concurrency, fan_out=cast.fan_out)
+            async with aclosing(events):
+                async for event in events:
+                    session = event.session
+                    if isinstance(event, SessionFailed):
+                        failures.append(_failure(event))
+                    elif isinstance(event, SessionFinished):
+                        folder.finish(session)
+                        progress.console.print(f"{session.profile.name}: {folder.file(session.profile)}", markup=False)
+                    elif session.plan or session.turns:
+                        folder.keep(session)
+                    left[session.id] = 0 if isinstance(event, SessionFinished) else session.max_turns - len(session.turns)
+                    done = sum(s.max_turns - len(s.turns) for s in sessions) - sum(left.values())
+                    progress.update(task, completed=done)
+    return failures
+
+
+def _failure(failed: SessionFailed) -> str:
+    client, turns = failed.session.profile, len(failed.session.turns)
+    kept = (
+        ("Nothing of it was finished", "The finished turn is kept")[turns]
+        if turns < 2
+        else f"The {turns} finished turns are kept"
+    )
+    return f"{client.name} ({client.id}) stopped in {failed.place}. {failed.error} {kept}; run the same command to go on."
+
+
+def _lines(session: Session) -> Iterator[Text]:
+    """Yield a session as text for the terminal; nothing in it is read as markup."""
+    from rich.text import Text
+
+    from magnet_core.methods import METHODS
+
+    client, method = session.profile, METHODS.get(session.method)
+    age = f", {client.intake.age}" if client.intake.age else ""
+    yield Text(f"{client.name}{age} · {client.attitude} client", "bold")
+    models = ", ".join(dict.fromkeys(session.models.values())) or "unknown"
+    yield Text(f"Method {method.title if method else session.method} · model {models} · {len(session.turns)} turns")
+    yield Text(session.notice, "italic")
+    if session.plan:
+        name = session.plan.technique or "no technique that could be read"
+        yield Text.assemble("\n", (f"Plan: {name}", "bold"), f"\n{session.plan.reason}" if session.plan.reason else "")
+        for number, step in enumerate(session.plan.steps, 1):
+            yield Text(f"  {number}. {step}")
+    opening = client.opening
+    yield _said("Counsellor", opening.counsellor, "\n")
+    yield _said("Client", opening.client)
+    for number, turn in enumerate(session.turns, 1):
+        letters = " ".join(t[0].upper() for t in turn.choice.techniques) if turn.choice else ""
+        step = f" · step {turn.choice.plan_step}" if turn.choice and turn.choice.plan_step else ""
+        yield Text(f"\nTurn {number}{f' [{letters}]' if letters else ''}{step}", "bold")
+        yield _said("Counsellor", turn.response)
+        yield _said("Client", turn.reply.text)
+        for flag in turn.flags:
+            yield Text(f"  Flag, {flag.kind} ({flag.agent}): {flag.detail}", "red" if flag.kind == "risk" else "yellow")
+    for flag in session.plan_flags:
+        yield Text(f"\nFlag before the first turn, {flag.kind} ({flag.agent}): {flag.detail}", "yellow")
+    used = dict.fromkeys(t for turn in session.turns if turn.choice for t in turn.choice.techniques)
+    if used:
+        yield Text("\n" + ", ".join(f"{t[0].upper()} {t}" for t in used), "dim")
+
+
+def _said(speaker: str, text: str, before: str = "") -> Text:
+    from rich.text import Text
+
+    return Text.assemble(
+        before, (f"{speaker}: ", "bold cyan" if speaker == "Counsellor" else "bold magenta"), text or "(no words)"
+    )
+
+
+def _cast(model: str, base_url: str, fan_out: FanOut | None) -> Cast:
+    """Return the cast of the settings, with what the arguments say instead."""
+    from magnet_core.cast import REHEARSAL
+    from magnet_core.models.openai import check_url
+    from magnet_core.settings import settings
+
+    cast = settings().cast()
+    voice = cast.default.model_copy(update={"model": model} if model else {})
+    if base_url and voice.model == REHEARSAL:
+        raise SettingsError("A base URL needs a model's name beside it: --model NAME.")
+    if voice.model == REHEARSAL:
+        return cast.model_copy(
+            update={"default": voice.model_copy(update={"base_url": ""}), "fan_out": fan_out or "at-once"}
+        )
+    if base_url:
+        voice = voice.model_copy(update={"base_url": check_url(base_url)})
+    return cast.model_copy(update={"default": voice, "fan_out": fan_out or cast.fan_out})
+
+
+def _numbers(picked: list[str]) -> list[int]:
+    words = [word for text in picked for word in text.split(",") if word]
+    if bad := next((word for word in words if not word.isdecimal()), None):
+        raise SettingsError(f"--pick takes numbers counted from 1, such as --pick 3 5; {bad!r} is none.")
+    return [int(word) for word in words]
+
+
+def _clients(path: Path, numbers: list[int]) -> tuple[list[ClientProfile], list[str]]:
+    """Return the picked profiles of a file or folder, and a sentence for each picked one that cannot be used."""
+    from magnet_core.importers import read_json
+    from magnet_core.profiles import pick, read_profile, with_own_ids
+
+    if not path.exists():
+        raise ProfileError(f"There is no file or folder {path}.")
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise ProfileError(f"The folder {path} holds no .json file of profiles.")
+    found: list[ClientProfile | str] = []
+    for file in files:
+        try:
+            data = read_json(file)
+        except SessionFileError as error:
+            if not path.is_dir():
+                raise
+            found.append(f"{error}")
+            continue
+        for number, entry in enumerate(data if isinstance(data, list) else [data], 1):
+            try:
+                found.append(read_profile(entry, file.name))
+            except ProfileError as error:
+                found.append(f"Profile {number} of {file.name} cannot be used. {error}")
+    if not found:
+        raise ProfileError(f"{path} holds no profile.")
+    usable = iter(with_own_ids(entry for entry in found if not isinstance(entry, str)))
+    entries = pick([entry if isinstance(entry, str) else next(usable) for entry in found], numbers)
+    return [e for e in entries if not isinstance(e, str)], [e for e in entries if isinstance(e, str)]
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+@contextmanager
+def _exits() -> Iterator[None]:
+    """Turn errors into a sentence and an exit code."""
+    try:
+        yield
+    except (SettingsError, ProfileError, SessionFileError) as error:
+        _say(str(error))
+        raise typer.Exit(2) from error
+    except MagnetError as error:
+        _say(str(error))
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        _say("Stopped. Finished turns are kept; run the same command again to go on.")
+        raise typer.Exit(130) from None

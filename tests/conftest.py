@@ -1,0 +1,63 @@
+"""What all tests share: a local endpoint, and no way out of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.llm_server import LlmServer, Manners
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def stay_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection and look-up that leaves this machine."""
+    connect, connect_ex, lookup = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def local(address: Any) -> bool:
+        if not isinstance(address, tuple):
+            return True  # a Unix socket
+        try:
+            return ipaddress.ip_address(address[0]).is_loopback
+        except ValueError:
+            return address[0] in ("localhost", "")
+
+    def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
+        def guard(self: socket.socket, address: Any) -> Any:
+            if not local(address):
+                raise OSError(f"A test reached for {address!r}.")
+            return call(self, address)
+
+        return guard
+
+    def guarded_lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not local((name,)):
+            raise socket.gaierror(socket.EAI_NONAME, f"A test looked up {name!r}.")
+        return lookup(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_lookup)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Callable[..., LlmServer]]:
+    """Start a server with the manners given; all stop at the end of the test."""
+    servers: list[LlmServer] = []
+
+    def start(**manners: Any) -> LlmServer:
+        servers.append(LlmServer(Manners(**manners)).start())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

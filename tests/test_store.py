@@ -1,0 +1,234 @@
+"""The library keeps every finished turn once, whatever happens, and says clearly when it cannot."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from magnet_core.domain import Session
+from magnet_core.errors import StoreError
+from magnet_core.store import Store
+from tests.fakes import finished
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path}/new/folder/magnet.db"
+    if request.param == "postgresql" and not (url := os.environ.get("MAGNET_TEST_POSTGRESQL", "")):
+        pytest.skip("MAGNET_TEST_POSTGRESQL names no database to test with.")
+    library = Store(url)
+    yield library
+    if request.param == "postgresql":
+        for entry in library.recent(1000):
+            library.delete(entry.id)
+    library.close()
+
+
+@pytest.fixture
+async def session() -> Session:
+    return await finished(3)
+
+
+def before_plan(session: Session) -> Session:
+    return session.model_copy(update={"plan": None, "plan_calls": (), "turns": ()})
+
+
+@pytest.mark.anyio
+async def test_a_session_comes_back_as_it_was(store: Store, session: Session) -> None:
+    store.save(session)
+    assert store.session(session.id) == session
+
+
+@pytest.mark.anyio
+async def test_saving_after_every_turn_adds_what_is_new(store: Store, session: Session) -> None:
+    for state in (before_plan(session), session.upto(0), session.upto(1), session.upto(2), session):
+        store.save(state)
+        assert store.session(session.id) == state
+        store.save(state)
+    store.save(session.upto(1))
+    store.save(before_plan(session))
+    assert store.session(session.id) == session, "an older state takes nothing away"
+
+
+@pytest.mark.anyio
+async def test_the_list_shows_the_latest_worked_on_first(store: Store, session: Session) -> None:
+    other = session.model_copy(update={"id": "another", "method": "no-plan"})
+    store.save(session.upto(1))
+    store.save(other)
+    store.save(session)
+    first, second = store.recent()
+    assert (first.id, second.id) == (session.id, "another")
+    assert (first.client, first.profile_id) == (session.profile.name, session.profile.id)
+    assert (first.turns, first.max_turns, first.ended, first.model) == (3, 3, True, "scripted")
+    assert first.created == session.created and first.updated >= first.created
+    assert store.recent(1) == [first]
+
+
+@pytest.mark.anyio
+async def test_a_turn_is_never_overwritten(store: Store, session: Session) -> None:
+    store.save(session.upto(2))
+    changed = session.turns[1].model_copy(update={"response": "Something else."})
+    fork = session.model_copy(update={"turns": (session.turns[0], changed, session.turns[2])})
+    with pytest.raises(StoreError, match=r"Turn 2 .* other content"):
+        store.save(fork)
+    assert store.session(session.id) == session.upto(2), "nothing of the other session was written"
+
+
+@pytest.mark.anyio
+async def test_the_head_is_never_overwritten(store: Store, session: Session) -> None:
+    store.save(session)
+    with pytest.raises(StoreError, match="Another session"):
+        store.save(session.model_copy(update={"seed": 5}))
+    assert session.plan is not None
+    plan = session.plan.model_copy(update={"reason": "Another."})
+    with pytest.raises(StoreError, match="another plan"):
+        store.save(session.model_copy(update={"plan": plan}))
+    assert store.session(session.id) == session
+
+
+@pytest.mark.anyio
+async def test_threads_that_save_the_same_turns_double_nothing(store: Store) -> None:
+    session = await finished(8)
+    start = threading.Barrier(6)
+
+    def work(_: int) -> None:
+        start.wait()
+        for turns in range(9):
+            store.save(session.upto(turns))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert store.session(session.id) == session
+    assert len(store.recent()) == 1
+
+
+@pytest.mark.anyio
+async def test_threads_with_different_turns_keep_one_of_them_whole(store: Store, session: Session) -> None:
+    def attempt(name: str) -> bool:
+        turn = session.turns[0].model_copy(update={"response": name})
+        try:
+            store.save(session.model_copy(update={"turns": (turn,)}))
+        except StoreError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(attempt, ["one", "two", "three", "four"])) == 1
+    assert len(store.session(session.id).turns) == 1
+
+
+@pytest.mark.anyio
+async def test_a_deleted_session_is_gone_with_its_turns(store: Store, session: Session) -> None:
+    store.save(session)
+    store.delete(session.id)
+    for ask in (store.session, store.delete):
+        with pytest.raises(StoreError, match=f"no session '{session.id}'"):
+            ask(session.id)
+    store.save(session.upto(1))
+    assert store.session(session.id) == session.upto(1), "no turn of the deleted one is left"
+
+
+@pytest.mark.anyio
+async def test_a_killed_program_loses_only_the_running_turn(tmp_path: Path, session: Session) -> None:
+    url, file = f"sqlite:///{tmp_path}/magnet.db", tmp_path / "session.json"
+    file.write_text(session.model_dump_json(), encoding="utf-8")
+    program = f"""
+import os, signal, sys
+from magnet_core.domain import Session
+from magnet_core.store import Store
+session, store = Session.model_validate_json(open({str(file)!r}).read()), Store({url!r})
+store.save(session.upto(2))
+with store._writer.begin() as connection:
+    connection.exec_driver_sql("UPDATE turns SET body = 'half'")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert ended.returncode == -9
+    store = Store(url)
+    assert store.session(session.id) == session.upto(2)
+    store.save(session)
+    assert store.session(session.id) == session
+    store.close()
+
+
+@pytest.mark.anyio
+async def test_the_list_stays_fast_with_hundreds_of_sessions(tmp_path: Path, session: Session) -> None:
+    store = Store(f"sqlite:///{tmp_path}/magnet.db")
+    store.save(session)
+    with sqlite3.connect(tmp_path / "magnet.db") as raw:
+        [row] = raw.execute("SELECT * FROM sessions").fetchall()
+        raw.executemany(
+            f"INSERT INTO sessions VALUES ({','.join('?' * len(row))})",
+            # a head that cannot be read shows that the list does not look at it
+            [(f"copy-{n}", *row[1:-1], "x" * 50_000) for n in range(500)],
+        )
+    raw.close()
+    assert len(store.recent(1000)) == 501
+    store.close()
+
+
+def test_a_library_in_memory_is_one_for_all_threads() -> None:
+    store = Store("sqlite://")
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: store.recent(), range(6))) == [[]] * 6
+    store.close()
+
+
+def test_many_programs_may_open_a_new_library_at_once(tmp_path: Path) -> None:
+    start = threading.Barrier(8)
+
+    def work(_: int) -> None:
+        start.wait()
+        Store(f"sqlite:///{tmp_path}/magnet.db").close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no database, only words " * 100)
+    for url, words in {
+        f"sqlite:///{tmp_path}/file": "damaged, or the file is no database",
+        f"sqlite:///{tmp_path}/file/magnet.db": "folder exists and is writable",
+        f"sqlite:///{tmp_path}": "folder exists and is writable",
+        "no url": "not a URL",
+        "nosuch://host/magnet": "cannot be used|not installed",
+    }.items():
+        with pytest.raises(StoreError, match=words):
+            Store(url)
+    monkeypatch.setattr("magnet_core.store.BUSY_SECONDS", 0)
+    store = Store(f"sqlite:///{tmp_path}/magnet.db")
+    other = sqlite3.connect(tmp_path / "magnet.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="in use by another program"):
+        store.delete("any")
+    other.close()
+    store.close()
+
+
+@pytest.mark.anyio
+async def test_a_row_of_another_version_is_reported(tmp_path: Path, session: Session) -> None:
+    store = Store(f"sqlite:///{tmp_path}/magnet.db")
+    store.save(session)
+    with sqlite3.connect(tmp_path / "magnet.db") as raw:
+        raw.execute("UPDATE turns SET body = '{\"new\": 1}' WHERE number = 2")
+    raw.close()
+    with pytest.raises(StoreError, match="another version"):
+        store.session(session.id)
+    store.close()
+
+
+def test_the_password_of_a_database_is_not_shown() -> None:
+    with pytest.raises(StoreError) as caught:
+        Store("nosuch://someone:secret-word@host/magnet")
+    assert "secret-word" not in str(caught.value)
