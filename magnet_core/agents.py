@@ -75,9 +75,9 @@ class AgentRun(Generic[T]):
     async def events(self) -> AsyncGenerator[AgentEvent]:
         """Yield what happens; raise `AgentFailed` when there is no answer for good."""
         agent, moment = self.agent, self.moment
+        messages = prompts.render(self.asking.prompts, self.asking.roster, moment)
         yield AgentStarted(agent.name)
         for attempt in range(1, ASKINGS + 1):
-            messages = prompts.render(self.asking.prompts, self.asking.roster, moment)
             call: AgentCall | None = None
             async with aclosing(self._call(moment, messages, attempt)) as heard:
                 async for item in heard:
@@ -106,6 +106,7 @@ class AgentRun(Generic[T]):
                 self.flags += (flag,)
             else:
                 moment = moment.model_copy(update={"objections": (*moment.objections, problem.detail)})
+                messages = prompts.render(self.asking.prompts, self.asking.roster, moment)
                 yield AgentRetried(agent.name, problem.detail)
         yield AgentFinished(agent.name, answer.text or answer.raw.strip(), self.calls[-1])
 

@@ -130,7 +130,7 @@ async def take_turn(
         selector = run(method.selector) if method.selector and choice is None else None
         ready = {c.technique: c for c in candidates}
         specialists = [run(agent) for agent in method.specialists if Technique(agent.name) not in ready]
-        async with aclosing(_fan(list(runs), fan_out)) as events:
+        async with aclosing(_fan(list(runs), fan_out, number)) as events:
             async for event in events:
                 yield event
         choice = selector.output if selector else choice
@@ -240,12 +240,15 @@ def _asking(session: Session, method: Method, models: ModelFor, live: bool) -> A
     return Asking(models, {p.name: p for p in session.prompts}, method.roster, live, time.perf_counter())
 
 
-def _fan(runs: Sequence[AgentRun[Any]], fan_out: FanOut) -> AsyncGenerator[AgentEvent]:
-    """Ask the independent agents of a turn: together, the first ahead of the others, or in a row."""
+def _fan(runs: Sequence[AgentRun[Any]], fan_out: FanOut, number: int) -> AsyncGenerator[AgentEvent]:
+    """Ask the independent agents of a turn: together, the first ahead of the others, or in a row.
+
+    In the first turn the plan is new to all of them, so there one goes ahead even where all leave at once.
+    """
     streams = [run.events() for run in runs]
     if fan_out == "one-by-one":
         return in_a_row(*streams)
-    if fan_out == "primed" and len(streams) > 1:
+    if (fan_out == "primed" or number == 1) and len(streams) > 1:
         gate = asyncio.Event()
         runs[0].prime()
         return merge(opening(streams[0], gate, AgentDelta), *(after(gate, stream) for stream in streams[1:]))

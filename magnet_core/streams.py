@@ -57,9 +57,11 @@ async def opening(stream: AsyncGenerator[T], gate: asyncio.Event, kind: type) ->
 
 
 async def after(gate: asyncio.Event, stream: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """Yield a stream's items, beginning when the gate is open."""
+    """Yield a stream's items when the gate is open; up to its first item the stream makes ready before."""
     async with aclosing(stream) as items:
+        ready = await anext(items)
         await gate.wait()
+        yield ready
         async for item in items:
             yield item
 

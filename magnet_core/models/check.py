@@ -51,7 +51,7 @@ async def test_voice(voice: Voice) -> Verdict:
             try:
                 pieces, first = await _streamed(model)
             except ModelError as error:
-                if error.kind == "model" and (known := await _known(voice)):
+                if error.kind == "model" and (known := await known_models(voice)):
                     some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
                     return Verdict(ok=False, sentence=f"{error} It knows: {some}", known_models=known)
                 raise
@@ -112,7 +112,7 @@ async def _schema_held(model: Model) -> bool:
     return data.get("mood") in ("calm", "tense") and isinstance(data.get("strength"), int)
 
 
-async def _known(voice: Voice) -> tuple[str, ...]:
+async def known_models(voice: Voice) -> tuple[str, ...]:
     """Return the models an endpoint lists; none where it does not."""
     key = voice.api_key.get_secret_value() if voice.api_key else ""
     client = open_client(voice.base_url, key, voice.api_version)

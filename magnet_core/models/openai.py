@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from magnet_core.domain import Usage
 from magnet_core.errors import ModelError, SettingsError
 from magnet_core.models import Chunk, Request
 from magnet_core.models.failures import Explainer, said
+from magnet_core.streams import merge
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -31,14 +33,19 @@ _STEPS: dict[str, tuple[str, ...]] = {
     "temperature": ("no temperature is sent",),
     "seed": ("no seed is sent",),
     "stream": ("answers come in one piece",),
+    "n": ("several samples are asked for one by one",),
 }
 """What is done, step by step, about an optional parameter that an endpoint refuses. Longer names before those they contain."""
 _ALSO_CALLED = {"json_schema": "response_format", "strict": "response_format", "streaming": "stream"}
+_ONE_ONLY = re.compile(r"(?i)\b(?:one|single|multiple|number of)\s+(?:completions?|choices?|samples?)\b")
+"""How servers refuse to give several samples without naming the parameter."""
 
 
 def check_url(url: str) -> str:
     """Return a base URL as the client wants it; raise `SettingsError` when it is none."""
     url = re.sub(r"/+(?:chat/completions)?/*$", "", url.strip())
+    if "@" in url:
+        raise SettingsError("A base URL holds no name or password; the key has a field of its own.")
     try:
         parts = urlsplit(url)
         good = not url or (parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0)
@@ -49,13 +56,19 @@ def check_url(url: str) -> str:
     return url
 
 
+def check_key(key: str) -> str:
+    """Return an API key without the blanks around it; raise `SettingsError`, without the key, when it can be none."""
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsError("The API key holds characters that no key has; copy it once more.")
+    return key
+
+
 def open_client(base_url: str, key: str, api_version: str = "") -> Any:
     """Return the official client for an endpoint; an API version makes it an Azure one. Close it after use."""
     import openai
 
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise SettingsError("The API key holds characters that no key has; copy it once more.")
+    key = check_key(key)
     url = check_url(base_url) or OPENAI_URL
     http = openai.DefaultAsyncHttpxClient(limits=_limits())
     if api_version:
@@ -78,9 +91,7 @@ def _limits() -> Any:
 class OpenAIModel:
     """A model behind a client of the official library. Share one among all agents that it speaks for."""
 
-    def __init__(
-        self, name: str, client: Any, *, timeout: float = 60.0, limit: asyncio.Semaphore | None = None
-    ) -> None:
+    def __init__(self, name: str, client: Any, *, timeout: float = 60.0, limit: asyncio.Semaphore | None = None) -> None:
         import openai
 
         self._name, self._client = name, client
@@ -103,10 +114,25 @@ class OpenAIModel:
         return tuple(f"{name}: {_STEPS[name][step - 1]}" for name, step in self._taken.items())
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """Yield the answer, in pieces if somebody watches."""
-        async with self._limit, aclosing(cast(Any, self._ask(request))) as chunks:
+        """Yield the answer, in pieces if somebody watches; samples in one call where the endpoint gives several."""
+        given: set[int] = set()
+        if request.samples == 1 or not self._taken.get("n"):
+            async with self._limit, aclosing(cast(Any, self._ask(request))) as chunks:
+                async for chunk in chunks:
+                    given.add(chunk.index)
+                    yield chunk
+        if missing := [index for index in range(request.samples) if index not in given]:
+            self._taken["n"] = 1
+            async with aclosing(merge(*(self._sample(request, index) for index in missing))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _sample(self, request: Request, index: int) -> AsyncGenerator[Chunk]:
+        """Yield one of several samples, asked for by itself; another seed, so that it is another answer."""
+        seed = None if request.seed is None else request.seed + index
+        async with self._limit, aclosing(cast(Any, self._ask(replace(request, samples=1, seed=seed)))) as chunks:
             async for chunk in chunks:
-                yield chunk
+                yield replace(chunk, index=index)
 
     async def _ask(self, request: Request) -> AsyncIterator[Chunk]:
         import httpx2
@@ -121,13 +147,16 @@ class OpenAIModel:
                 response = await self._client.post(
                     "/chat/completions", cast_to=httpx2.Response, body=body, options=options, stream=True
                 )
-                async with aclosing(response), aclosing(cast(Any, self._heard(response, "stream" in body))) as chunks:
+                heard = self._heard(response, "stream" in body, request.samples)
+                async with aclosing(response), aclosing(cast(Any, heard)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 return
             except openai.APIStatusError as error:
                 text, status = _body_text(error), error.status_code
                 if status in (400, 422) and self._adapt(text, error.param, body, taken):
+                    if "n" in body and self._taken.get("n"):
+                        return  # who asked goes on with one sample a call
                     continue
                 failure = self._explain.status(status, text, error.response.headers)
             except openai.APITimeoutError as error:
@@ -161,6 +190,8 @@ class OpenAIModel:
             body["seed"] = request.seed
         if request.max_tokens is not None and step("max_tokens", 0) < 2 and not step("max_completion_tokens"):
             body["max_completion_tokens" if step("max_tokens") else "max_tokens"] = request.max_tokens
+        if request.samples > 1:
+            body["n"] = request.samples
         return body
 
     def _adapt(self, text: str, param: str | None, body: Mapping[str, Any], taken: Mapping[str, int]) -> bool:
@@ -177,11 +208,11 @@ class OpenAIModel:
                 return True
         return False
 
-    async def _heard(self, response: Any, streamed: bool) -> AsyncIterator[Chunk]:
+    async def _heard(self, response: Any, streamed: bool, samples: int) -> AsyncIterator[Chunk]:
         """Yield what a response says."""
         kind = response.headers.get("content-type", "")
         if streamed and "json" not in kind and "html" not in kind:
-            async with aclosing(cast(Any, self._pieces(response))) as chunks:
+            async with aclosing(cast(Any, self._pieces(response, samples))) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
@@ -191,16 +222,18 @@ class OpenAIModel:
             if "html" in kind or raw.lstrip()[:1] == b"<":
                 raise self._explain.web_page()
             raise self._explain.broken(f"sent something that is no answer: {self._explain.quote(_decode(raw), 80)!r}.")
-        text, finish = self._choice(data, "message")
-        if not text.strip():
-            raise self._nothing(finish)
-        yield Chunk(text, finish, _usage(data))
+        answers = self._choices(data, "message", samples)
+        if not any(text.strip() for _, text, _ in answers):
+            raise self._nothing(answers[0][2])
+        for place, (index, text, finish) in enumerate(answers, 1):
+            yield Chunk(text, finish, _usage(data) if place == len(answers) else None, index)
 
-    async def _pieces(self, response: Any) -> AsyncIterator[Chunk]:
-        """Yield the pieces of a stream of server-sent events; the last chunk carries why it ended and what it used."""
+    async def _pieces(self, response: Any, samples: int) -> AsyncIterator[Chunk]:
+        """Yield the pieces of a stream of server-sent events; the last chunks carry why it ended and what it used."""
         import httpx2
 
-        finish, usage, any_text, done = "", None, False, False
+        ends: dict[int, str] = {}
+        usage, any_text, done = None, False, False
         try:
             async with aclosing(cast(Any, _events(response))) as events:
                 async for event in events:
@@ -212,40 +245,49 @@ class OpenAIModel:
                         raise self._explain.broken(
                             f"sent something that is no answer: {self._explain.quote(_decode(event), 80)!r}."
                         )
-                    text, reason = self._choice(data, "delta", must=False)
-                    finish, usage = reason or finish, _usage(data) or usage
-                    if text:
-                        any_text = any_text or bool(text.strip())
-                        yield Chunk(text)
+                    usage = _usage(data) or usage
+                    for index, text, finish in self._choices(data, "delta", samples, must=False):
+                        ends[index] = finish or ends.get(index, "")
+                        if text:
+                            any_text = any_text or bool(text.strip())
+                            yield Chunk(text, index=index)
                 if done:
                     await _drain(events)
         except httpx2.TransportError:
-            if not finish:
+            if not (ends and all(ends.values())):
                 raise
-        if not (finish or done):
+        if not (done or (ends and all(ends.values()))):
             raise self._explain.dropped()
         if not any_text:
-            raise self._nothing(finish)
-        yield Chunk("", finish, usage)
+            raise self._nothing(next(iter(ends.values()), ""))
+        for place, (index, finish) in enumerate(ends.items(), 1):
+            yield Chunk("", finish, usage if place == len(ends) else None, index)
 
-    def _choice(self, data: Mapping[str, Any], key: str, must: bool = True) -> tuple[str, str]:
-        """Return text and finish reason of an answer or a piece of one; raise `ModelError` for an error inside it."""
+    def _choices(self, data: Mapping[str, Any], key: str, samples: int, must: bool = True) -> list[tuple[int, str, str]]:
+        """Return number, text and finish reason of each sample in an answer or a piece of one; raise `ModelError` for an
+        error inside it."""
         if data.get("error"):
             raise self._explain.inside(data["error"])
-        choices = data.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(first, Mapping):
-            if must:
-                raise self._explain.broken("sent something that is no answer: it has no choices.")
-            return "", ""
-        message = first.get(key)
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, list):
-            content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-        finish = str(first.get("finish_reason") or "")
-        if finish == "content_filter" or (isinstance(message, Mapping) and message.get("refusal") and not content):
+        listed = data.get("choices")
+        choices = [c for c in listed if isinstance(c, Mapping)][:samples] if isinstance(listed, list) else []
+        if must and not choices:
+            raise self._explain.broken("sent something that is no answer: it has no choices.")
+        found: list[tuple[int, str, str]] = []
+        refused = 0
+        for place, choice in enumerate(choices):
+            message = choice.get(key)
+            content = message.get("content") if isinstance(message, Mapping) else None
+            if isinstance(content, list):
+                content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+            finish = str(choice.get("finish_reason") or "")
+            if finish == "content_filter" or (isinstance(message, Mapping) and message.get("refusal") and not content):
+                refused, content = refused + 1, ""
+            index = choice.get("index")
+            index = index if isinstance(index, int) and 0 <= index < samples else place
+            found.append((index, str(content or ""), finish))
+        if refused and refused == len(found) and (must or samples == 1):
             raise self._explain.refused()
-        return str(content or ""), finish
+        return found
 
     def _nothing(self, finish: str) -> ModelError:
         """Return the error for an answer without a word."""
@@ -257,6 +299,7 @@ def _named(param: str | None, text: str) -> list[str]:
     names = [*_STEPS, *_ALSO_CALLED]
     found = [name for name in names if param and re.match(rf"(?:body[.\]])?{name}\b", str(param))]
     found += [name for name in names if re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", text)]
+    found += ["n"] if _ONE_ONLY.search(text) else []
     return list(dict.fromkeys(_ALSO_CALLED.get(name, name) for name in found))
 
 
