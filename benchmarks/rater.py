@@ -156,7 +156,10 @@ def by_length(name: str, sessions: list[Session]) -> bool:
     """Print how the CTRS totals go with the number of words; return whether that is little enough."""
     found = [totals(cards(s)) for s in sessions]
     r = {which: correlation([f[which] for f in found], [words(s) for s in sessions]) for which in SCORES[:2]}
-    print(f"  {name} ({len(sessions)}): correlation with words " + ", ".join(f"{which} {value:+.2f}" for which, value in r.items()))
+    print(
+        f"  {name} ({len(sessions)}): correlation with words "
+        + ", ".join(f"{which} {value:+.2f}" for which, value in r.items())
+    )
     return abs(r[SCORES[0]]) < GOAL_WORDS
 
 

@@ -1,4 +1,4 @@
-"""The command line: `generate` makes sessions into a folder, `show` prints one.
+"""The command line: `generate` makes sessions into a folder, `show` prints one, `score` and `diversity` measure them.
 
 Exit codes: 0 everything was done, 1 something could not be, 2 the arguments do not fit, 130 interrupted.
 What is heavy is imported where it is used, so that help and wrong arguments answer at once.
@@ -127,6 +127,78 @@ def show(file: Annotated[Path, typer.Argument(help="A session file of any shape.
         from magnet_core.importers import read_file
 
         Console(soft_wrap=False).print(*_lines(read_file(file)), sep="\n")
+
+
+@app.command()
+def score(
+    files: Annotated[list[Path], typer.Argument(help="Session files of any shape, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="File for the rows, a JSON object a line; a missing value is null.")],
+    instruments: Annotated[
+        str, typer.Option(help="Comma list of ctrs (six items), ctrs-11, wai, panas (before and after), rules.")
+    ] = "ctrs,wai,panas,rules",
+    judge: Annotated[
+        str, typer.Option(help="'rules' for the rule-based rater (an indicator), or a model's name.")
+    ] = "rules",
+    base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible endpoint; its key is OPENAI_API_KEY.")] = "",
+    samples: Annotated[int, typer.Option(min=1, max=20, help="Answers asked of a model for every item.")] = 3,
+    fan_out: Annotated[
+        Literal["at-once", "primed", "one-by-one"] | None, typer.Option(help="How the calls about a session leave.")
+    ] = None,
+) -> None:
+    """Rate sessions, by the rules or by a model; print the means and write a row for every item."""
+    with _exits():
+        from rich.console import Console
+
+        from magnet_core.scoring import cli as scoring
+
+        names, measured = scoring.chosen_instruments(instruments)
+        if judge == scoring.RULES and base_url:
+            raise SettingsError("A base URL needs a model's name beside it: --judge NAME.")
+        cast = None if judge == scoring.RULES else _cast(judge, base_url, fan_out)
+        corpora, unread = scoring.read_files(files)
+        sessions = [named for corpus in corpora.values() for named in corpus]
+        scoring.check_out(out, sessions)
+        rows, silent = scoring.score_files(sessions, names, measured, cast, samples, out)
+        Console().print(*scoring.score_tables(rows), sep="\n\n")
+        for sentence in (*unread, *silent):
+            _say(sentence)
+        done, missing = len({row["session"] for row in rows}), sum(row["value"] is None for row in rows)
+        _say(
+            f"{done} of {len(sessions) + len(unread)} sessions are in {out}{f'; {missing} values are missing' if missing else ''}."
+        )
+        if unread or silent:
+            raise typer.Exit(1)
+
+
+@app.command()
+def diversity(
+    files: Annotated[list[Path], typer.Argument(help="Session files of any shape, or folders; each folder is a corpus.")],
+    recipe: Annotated[
+        Literal["paper", "repaired"], typer.Option(help="The paper's own recipe, or one that keeps words whole.")
+    ] = "repaired",
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="A Hugging Face tokenizer.json; without it, words are the tokens.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the rows, a JSON object a line.")] = None,
+) -> None:
+    """Count how varied the language is (Distinct-1/2/3, EAD), session by session and pooled."""
+    with _exits():
+        from rich.console import Console
+
+        from magnet_core.scoring import cli as scoring
+
+        corpora, unread = scoring.read_files(files)
+        if out:
+            scoring.check_out(out, [named for corpus in corpora.values() for named in corpus])
+        rows = scoring.diversity_rows(corpora, recipe, tokenizer)
+        if rows:
+            Console().print(scoring.diversity_table(rows))
+        if out:
+            scoring.write_rows(rows, out)
+        for sentence in unread:
+            _say(sentence)
+        if unread:
+            raise typer.Exit(1)
 
 
 async def _generate(

@@ -56,10 +56,21 @@ def _side(moment: Moment) -> str:
     return "client" if moment.agent == "client" else "counsellor"
 
 
+def wordless(text: str) -> bool:
+    """Tell whether a text holds nothing beyond a label."""
+    bare = re.sub(r"(?i)\[/?end\]|\b(?:counsel(?:l)?or|client|therapist)\b\s*:?", "", text)
+    return not re.search(r"\w", bare)
+
+
+def leak(text: str) -> str:
+    """Return the words in which a text talks about itself; empty when it does not."""
+    found = _META.search(text)
+    return found.group().strip()[:60] if found else ""
+
+
 def empty(answer: Answer) -> Problem | None:
     """Refuse an answer with no words, or with nothing but a label."""
-    bare = re.sub(r"(?i)\[/?end\]|\b(?:counsel(?:l)?or|client|therapist)\b\s*:?", "", answer.text)
-    if not re.search(r"\w", bare):
+    if wordless(answer.text):
         return Problem("empty", "it holds no words beyond a label.")
     return None
 
@@ -73,8 +84,8 @@ def truncated(answer: Answer) -> Problem | None:
 
 def meta(answer: Answer) -> Problem | None:
     """Refuse talk about the answer instead of the answer."""
-    if found := _META.search(answer.text):
-        return Problem("meta", f"it talks about itself ({found.group().strip()[:60]!r}) instead of only speaking.")
+    if found := leak(answer.text):
+        return Problem("meta", f"it talks about itself ({found!r}) instead of only speaking.")
     return None
 
 
@@ -113,6 +124,12 @@ def repetition(answer: Answer) -> Problem | None:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.lower())
+
+
+def repeats(text: str, before: str) -> bool:
+    """Tell whether a text is the same as an earlier one, or nearly (six words and more)."""
+    words, old = _words(text), _words(before)
+    return bool(words) and (words == old or (len(words) >= 6 and _near(words, old)))
 
 
 def _near(words: list[str], before: list[str]) -> bool:

@@ -1,14 +1,19 @@
 """The library of sessions: a SQLite file by default, PostgreSQL by URL, the same code for both.
 
 A session is stored as its head and its turns, a row each, so that every finished turn costs one small row and the list
-reads heads only. What is stored never changes: saving adds what is not there, and refuses what contradicts it.
+reads heads only. What is stored never changes: saving adds what is not there, and refuses what contradicts it. A title, tags and the
+mark of deletion belong to the library, not to the session. A database of an earlier version is brought up to date in place.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +34,10 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
+    or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.engine import URL, Connection, Engine, make_url
@@ -38,9 +46,12 @@ from sqlalchemy.pool import QueuePool
 
 from magnet_core.domain import Attitude, Session, Turn, Value
 from magnet_core.errors import StoreError
+from magnet_core.scoring.items import Scorecard
 
 BUSY_SECONDS = 15
 """How long a write waits for another program's write."""
+QUOTED = 160
+"""Characters of a text that a found session quotes."""
 
 _TABLES = MetaData()
 _SESSIONS = Table(
@@ -58,6 +69,12 @@ _SESSIONS = Table(
     Column("max_turns", Integer, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("flags", Integer, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("deleted", Float),
+    Column("parent", String(64), nullable=False, server_default="", index=True),
+    Column("shared", Integer, nullable=False, server_default="0"),
+    Column("words", Text, nullable=False, server_default=""),
     Column("head", Text, nullable=False),
 )
 _TURNS = Table(
@@ -65,6 +82,15 @@ _TURNS = Table(
     _TABLES,
     Column("session_id", String(64), ForeignKey(_SESSIONS.c.id, ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("words", Text, nullable=False, server_default=""),
+    Column("body", Text, nullable=False),
+)
+_CARDS = Table(
+    "scorecards",
+    _TABLES,
+    Column("session_id", String(64), ForeignKey(_SESSIONS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("sha", String(64), primary_key=True),
+    Column("created", Float, nullable=False),
     Column("body", Text, nullable=False),
 )
 
@@ -87,6 +113,27 @@ class Entry(Value):
     ended: bool
     flags: int
     """How many flags its texts carry."""
+    title: str = ""
+    """A name that a person gave it."""
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
+    """When it was deleted, if it was; until it is purged it can be restored."""
+    parent: str = ""
+    """The session it was forked from, if it was."""
+    shared: int = 0
+    """How many turns it shares with its parent."""
+
+
+class Found(Value):
+    """A session whose text holds the words looked for."""
+
+    entry: Entry
+    turn: int
+    """The first turn that holds them; 0 for the opening, the plan, the title, the tags or the client."""
+    quote: str
+    """The words with what stands around them."""
+    places: int
+    """In how many turns they stand."""
 
 
 class Store:
@@ -105,12 +152,14 @@ class Store:
             self._engine = _engine(self._url)
             self._writer = self._engine.execution_options(magnet_writes=True)
             with self._writer.begin() as connection:
+                _migrate(connection)
                 _TABLES.create_all(connection)
 
     def save(self, session: Session) -> None:
         """Write, in one transaction, what of a session is not stored yet; saving it again changes nothing.
 
-        A plan or a turn that is stored with other content is never overwritten: then nothing is written at all.
+        A plan or a turn that is stored with other content is never overwritten: then nothing is written at all. A deleted
+        session that is saved again is back in the library.
         """
         with self._sentences():
             try:
@@ -126,37 +175,169 @@ class Store:
 
     def recent(self, limit: int = 50) -> list[Entry]:
         """Return the newest sessions, the latest worked on first."""
-        columns = [_SESSIONS.c[name] for name in Entry.model_fields]
-        wanted = select(*columns).order_by(_SESSIONS.c.updated.desc(), _SESSIONS.c.id).limit(limit)
+        return self._entries(_SESSIONS.c.deleted.is_(None), limit=limit)
+
+    def deleted(self, limit: int = 50) -> list[Entry]:
+        """Return the sessions that can still be restored, the latest worked on first."""
+        return self._entries(_SESSIONS.c.deleted.is_not(None), limit=limit)
+
+    def children(self, id: str) -> list[Entry]:
+        """Return the sessions that were forked from one, the latest worked on first."""
+        return self._entries(_SESSIONS.c.deleted.is_(None), _SESSIONS.c.parent == id)
+
+    def family(self, id: str) -> list[Entry]:
+        """Return all sessions of a fork tree, oldest first: where one comes from, and every fork of all of these.
+
+        Deleted sessions that hold the tree together are in it, marked as deleted.
+        """
         with self._sentences(), self._engine.begin() as connection:
-            return [_entry(row._mapping) for row in connection.execute(wanted)]
+            links: dict[str, str] = {
+                row.id: row.parent for row in connection.execute(select(_SESSIONS.c.id, _SESSIONS.c.parent))
+            }
+        if id not in links:
+            raise _unknown(id)
+        root, seen = id, {id}
+        while (above := links.get(root, "")) in links and above not in seen:
+            root = above
+            seen.add(root)
+        forks: dict[str, list[str]] = {}
+        for child, parent in links.items():
+            forks.setdefault(parent, []).append(child)
+        family, found = [root], {root}
+        for member in family:
+            new = [child for child in forks.get(member, ()) if child not in found]
+            family += new
+            found |= set(new)
+        entries = [entry for some in _batches(family) for entry in self._entries(_SESSIONS.c.id.in_(some))]
+        needed = {entry.id for entry in entries if entry.deleted is None}
+        for member in reversed(family):
+            needed |= {links[member]} if member in needed else set()
+        return sorted((entry for entry in entries if entry.id in needed), key=lambda entry: (entry.created, entry.id))
+
+    def search(self, words: str, limit: int = 50) -> list[Found]:
+        """Return the sessions in whose dialogue, plan, client, title or tags all these words stand, capitals or not.
+
+        Words in double quotes must stand together.
+        """
+        wanted = [one for pair in _PHRASE.findall(words.casefold()) if (one := " ".join("".join(pair).split()))]
+        if not wanted:
+            return []
+        turns = select(_TURNS.c.session_id, _TURNS.c.number, _TURNS.c.words).where(or_(*(_holds(_TURNS, w) for w in wanted)))
+        heads = select(_SESSIONS.c.id, _SESSIONS.c.title, _SESSIONS.c.tags, _SESSIONS.c.words)
+        hits: dict[str, list[tuple[int, str]]] = {}
+        with self._sentences(), self._engine.begin() as connection:
+            for id, title, tags, said in connection.execute(heads.where(_SESSIONS.c.deleted.is_(None))):
+                hits[id] = [(0, f"{title}\n{' '.join(json.loads(tags))}\n{said}".casefold())]
+            for id, number, said in connection.execute(turns.order_by(_TURNS.c.number)):
+                if id in hits:
+                    hits[id].append((number, said))
+        found = {id: own for id, told in hits.items() if (own := _matching(told, wanted))}
+        entries = [e for some in _batches(list(found)) for e in self._entries(_SESSIONS.c.id.in_(some))]
+        entries.sort(key=lambda entry: entry.updated, reverse=True)
+        return [self._found(entry, found[entry.id], wanted) for entry in entries[:limit]]
+
+    def rename(self, id: str, title: str) -> None:
+        """Give a session a title; an empty one takes it away."""
+        self._note(id, title=" ".join(title.split())[:200])
+
+    def tag(self, id: str, tags: Iterable[str]) -> None:
+        """Give a session these tags in place of those it has."""
+        clean = dict.fromkeys(" ".join(tag.split())[:60] for tag in tags)
+        self._note(id, tags=json.dumps([tag for tag in clean if tag], ensure_ascii=False))
 
     def delete(self, id: str) -> None:
-        """Take a session out of the library for good."""
+        """Take a session out of the library; until it is purged, it can be restored."""
+        self._note(id, deleted=time.time())
+
+    def restore(self, id: str) -> None:
+        """Undo the deletion of a session."""
         with self._sentences(), self._writer.begin() as connection:
-            if not connection.execute(delete(_SESSIONS).where(_SESSIONS.c.id == id)).rowcount:
-                raise _unknown(id)
+            gone = (_SESSIONS.c.id == id) & _SESSIONS.c.deleted.is_not(None)
+            if not connection.execute(update(_SESSIONS).where(gone).values(deleted=None)).rowcount:
+                raise StoreError(f"There is no deleted session {id!r} to restore.")
+
+    def purge(self, before: datetime | None = None) -> int:
+        """Remove for good the sessions that are deleted (or were before a time); return how many."""
+        gone = _SESSIONS.c.deleted.is_not(None)
+        if before is not None:
+            gone &= _SESSIONS.c.deleted < before.timestamp()
+        with self._sentences(), self._writer.begin() as connection:
+            return connection.execute(delete(_SESSIONS).where(gone)).rowcount
+
+    def save_card(self, card: Scorecard) -> None:
+        """Keep a scorecard beside the session it is about; the same card saved again changes nothing."""
+        body = card.model_dump_json()
+        row = {
+            "session_id": card.session_id,
+            "sha": hashlib.sha256(body.encode()).hexdigest(),
+            "created": card.created.timestamp(),
+            "body": body,
+        }
+        same = (_CARDS.c.session_id == row["session_id"]) & (_CARDS.c.sha == row["sha"])
+        there = (_SESSIONS.c.id == card.session_id) & _SESSIONS.c.deleted.is_(None)
+        with self._sentences(), self._writer.begin() as connection:
+            if connection.execute(select(_SESSIONS.c.id).where(there).with_for_update()).first() is None:
+                raise _unknown(card.session_id)
+            if connection.execute(select(_CARDS.c.sha).where(same)).first() is None:
+                connection.execute(insert(_CARDS).values(row))
+
+    def cards(self, session_id: str) -> list[Scorecard]:
+        """Return the scorecards of a session, oldest first; none for a session that is not in the library."""
+        own = (_CARDS.c.session_id == session_id) & (_SESSIONS.c.id == _CARDS.c.session_id) & _SESSIONS.c.deleted.is_(None)
+        with self._sentences(), self._engine.begin() as connection:
+            bodies = connection.execute(select(_CARDS.c.body).where(own).order_by(_CARDS.c.created, _CARDS.c.sha)).scalars()
+            try:
+                return [Scorecard.model_validate_json(body) for body in bodies]
+            except ValidationError as error:
+                raise StoreError(
+                    f"A scorecard of session {session_id!r} was stored by another version of this program."
+                ) from error
 
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when it is used again."""
         self._engine.dispose()
 
+    def _entries(self, *which: Any, limit: int | None = None) -> list[Entry]:
+        columns = [_SESSIONS.c[name] for name in Entry.model_fields]
+        wanted = select(*columns).where(*which).order_by(_SESSIONS.c.updated.desc(), _SESSIONS.c.id).limit(limit)
+        with self._sentences(), self._engine.begin() as connection:
+            return [_entry(row._mapping) for row in connection.execute(wanted)]
+
+    def _note(self, id: str, **values: Any) -> None:
+        """Write what the library notes on a session that is in it."""
+        there = (_SESSIONS.c.id == id) & _SESSIONS.c.deleted.is_(None)
+        with self._sentences(), self._writer.begin() as connection:
+            if not connection.execute(update(_SESSIONS).where(there).values(**values)).rowcount:
+                raise _unknown(id)
+
+    def _found(self, entry: Entry, places: list[int], wanted: list[str]) -> Found:
+        """Quote a session's first place that holds the words, as it is written there."""
+        session = self.session(entry.id)
+        said = _turn_words(session.turns[places[0] - 1]) if places[0] else _head_words(session)
+        own = f"{entry.title}\n{', '.join(entry.tags)}\n{said}" if not places[0] else said
+        return Found(entry=entry, turn=places[0], quote=_quote(own, wanted), places=len(places))
+
     def _save(self, session: Session) -> None:
         with self._writer.begin() as connection:
             row = connection.execute(
-                select(_SESSIONS.c.head).where(_SESSIONS.c.id == session.id).with_for_update()
-            ).scalar_one_or_none()
+                select(_SESSIONS.c.deleted).where(_SESSIONS.c.id == session.id).with_for_update()
+            ).one_or_none()
             if row is None:
                 connection.execute(insert(_SESSIONS).values(_columns(session)))
                 before = 0
                 changed = False
             else:
-                stored = _stored(connection, session.id)
+                stored = _stored(connection, session.id, also_deleted=True)
                 before = len(stored.turns)
                 session = _joined(stored, session)
-                changed = session != stored
+                changed = session != stored or row.deleted is not None
             added = [
-                {"session_id": session.id, "number": number, "body": turn.model_dump_json()}
+                {
+                    "session_id": session.id,
+                    "number": number,
+                    "words": _turn_words(turn).casefold(),
+                    "body": turn.model_dump_json(),
+                }
                 for number, turn in enumerate(session.turns, 1)
                 if number > before
             ]
@@ -192,8 +373,17 @@ def _engine(url: URL) -> Engine:
     def connected(connection: Any, _record: Any) -> None:
         # transactions begin below, not by the driver's own rules
         connection.isolation_level = None
-        for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for setting in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {setting}").close()
+        # a new file's change to WAL does not wait for another program's, so it is tried again
+        for left in reversed(range(50)):
+            try:
+                connection.execute("PRAGMA journal_mode=WAL").close()
+                return
+            except sqlite3.OperationalError as error:
+                if not left or "locked" not in str(error):
+                    raise
+                time.sleep(0.01)
 
     def begun(connection: Connection) -> None:
         # a write takes its lock before it reads, so that what it read still holds when it writes
@@ -220,17 +410,22 @@ def _columns(session: Session) -> dict[str, Any]:
         "max_turns": session.max_turns,
         "ended": session.ended,
         "flags": len(session.flags),
+        "deleted": None,
+        "parent": session.parent.session if session.parent else "",
+        "shared": session.parent.turns if session.parent else 0,
+        "words": _head_words(session).casefold(),
         "head": session.model_dump_json(exclude={"turns", "flags"}),
     }
 
 
 def _entry(row: Any) -> Entry:
-    times = {name: datetime.fromtimestamp(row[name], UTC) for name in ("created", "updated")}
-    return Entry.model_validate({**row, **times})
+    times = {name: datetime.fromtimestamp(row[name], UTC) for name in ("created", "updated", "deleted") if row[name]}
+    return Entry.model_validate({**row, "tags": tuple(json.loads(row["tags"])), **times})
 
 
-def _stored(connection: Connection, id: str) -> Session:
-    head = connection.execute(select(_SESSIONS.c.head).where(_SESSIONS.c.id == id)).scalar_one_or_none()
+def _stored(connection: Connection, id: str, *, also_deleted: bool = False) -> Session:
+    head = select(_SESSIONS.c.head).where(_SESSIONS.c.id == id)
+    head = connection.execute(head if also_deleted else head.where(_SESSIONS.c.deleted.is_(None))).scalar_one_or_none()
     if head is None:
         raise _unknown(id)
     bodies = connection.execute(select(_TURNS.c.body).where(_TURNS.c.session_id == id).order_by(_TURNS.c.number)).scalars()
@@ -239,6 +434,91 @@ def _stored(connection: Connection, id: str) -> Session:
         return Session.model_validate_json(head).model_copy(update={"turns": turns})
     except ValidationError as error:
         raise StoreError(f"The session {id!r} was stored by another version of this program and cannot be read.") from error
+
+
+def _migrate(connection: Connection) -> None:
+    """Add to the tables of an earlier version what they lack, and fill it from what they hold."""
+    there = inspect(connection)
+    lacking = [
+        column
+        for table in _TABLES.sorted_tables
+        if there.has_table(table.name)
+        for column in table.columns
+        if column.name not in {known["name"] for known in there.get_columns(table.name)}
+    ]
+    for column in lacking:
+        kind = column.type.compile(connection.dialect)
+        rest = "" if column.nullable else f" NOT NULL DEFAULT '{column.server_default.arg}'"  # type: ignore[union-attr]
+        connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}{rest}"))
+    if any(column.table is _SESSIONS for column in lacking):
+        connection.execute(text("CREATE INDEX IF NOT EXISTS ix_sessions_parent ON sessions (parent)"))
+        for id, head in connection.execute(select(_SESSIONS.c.id, _SESSIONS.c.head)).all():
+            values = _from_head(head)
+            connection.execute(update(_SESSIONS).where(_SESSIONS.c.id == id).values(**values))
+    if any(column.table is _TURNS for column in lacking):
+        rows = connection.execute(select(_TURNS.c.session_id, _TURNS.c.number, _TURNS.c.body)).all()
+        for id, number, body in rows:
+            own = (_TURNS.c.session_id == id) & (_TURNS.c.number == number)
+            connection.execute(update(_TURNS).where(own).values(words=_from_body(body)))
+
+
+def _from_head(head: str) -> dict[str, Any]:
+    """Return what the list and the search know of a stored head; little of one that cannot be read."""
+    try:
+        columns = _columns(Session.model_validate_json(head))
+    except ValidationError:
+        return {}
+    return {name: columns[name] for name in ("parent", "shared", "words")}
+
+
+def _from_body(body: str) -> str:
+    try:
+        return _turn_words(Turn.model_validate_json(body)).casefold()
+    except ValidationError:
+        return ""
+
+
+def _head_words(session: Session) -> str:
+    """Return the text of a session's head that can be searched: client, opening and plan."""
+    profile, plan = session.profile, session.plan
+    planned = [plan.technique.value if plan.technique else "", plan.reason, *plan.steps] if plan else []
+    opening = profile.opening
+    return "\n".join([profile.name, profile.summary, opening.counsellor, opening.client, *planned])
+
+
+def _turn_words(turn: Turn) -> str:
+    return f"{turn.response}\n{turn.reply.text}"
+
+
+_PHRASE = re.compile(r'"([^"]+)"|([^\s"]+)')
+
+
+def _holds(table: Table, words: str) -> Any:
+    escaped = re.sub(r"([\\%_])", r"\\\1", words)
+    return table.c.words.like(f"%{escaped}%", escape="\\")
+
+
+def _matching(told: list[tuple[int, str]], wanted: list[str]) -> list[int]:
+    """Return in which turns any of the words stand, if all of them stand somewhere."""
+    if not all(any(words in said for _, said in told) for words in wanted):
+        return []
+    return [number for number, said in told if any(words in said for words in wanted)]
+
+
+def _quote(said: str, wanted: list[str]) -> str:
+    """Return a stretch of text around the first of the words, at the ends of words."""
+    line = " ".join(said.split())
+    found = [place.start() for words in wanted if (place := re.search(re.escape(words), line, re.I))]
+    start = max(0, min(found, default=0) - QUOTED // 3)
+    start = line.find(" ", start) + 1 if start else 0
+    end = start + QUOTED
+    cut = line[start:end] if end >= len(line) else line[start:end].rpartition(" ")[0] or line[start:end]
+    return f"{'…' if start else ''}{cut}{'…' if start + len(cut) < len(line) else ''}"
+
+
+def _batches(ids: list[str], size: int = 500) -> Iterator[list[str]]:
+    for first in range(0, len(ids), size):
+        yield ids[first : first + size]
 
 
 def _joined(stored: Session, session: Session) -> Session:

@@ -187,7 +187,8 @@ def test_a_damaged_leftover_is_named_and_the_others_run(tmp_path: Path, monkeypa
 def test_files_for_the_reference_scripts(tmp_path: Path) -> None:
     assert generate(tmp_path, "--pick", 2, "--format", "magnet").exit_code == 0
     data = json.loads((tmp_path / f"{SAMPLES[1].id}.json").read_text("utf-8"))
-    assert set(data) == {"example", "cbt_technique", "cbt_plan", "cost", "history", "method", "notice"}
+    theirs = {"example", "cbt_technique", "cbt_plan", "cost", "history"}
+    assert set(data) == theirs | {"method", "notice", "models", "prompts", "licence"}
     assert len(data["history"]) >= 4
 
 

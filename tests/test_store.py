@@ -9,12 +9,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from magnet_core.domain import Session
 from magnet_core.errors import StoreError
+from magnet_core.scoring.items import Rating, Scorecard
+from magnet_core.session import fork
 from magnet_core.store import Store
 from tests.fakes import finished
 
@@ -31,6 +34,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "postgresql":
         for entry in library.recent(1000):
             library.delete(entry.id)
+        library.purge()
     library.close()
 
 
@@ -128,14 +132,142 @@ async def test_threads_with_different_turns_keep_one_of_them_whole(store: Store,
 
 
 @pytest.mark.anyio
-async def test_a_deleted_session_is_gone_with_its_turns(store: Store, session: Session) -> None:
+async def test_a_deleted_session_can_be_restored_until_it_is_purged(store: Store, session: Session) -> None:
     store.save(session)
+    store.tag(session.id, ["kept"])
     store.delete(session.id)
     for ask in (store.session, store.delete):
         with pytest.raises(StoreError, match=f"no session '{session.id}'"):
             ask(session.id)
+    assert store.recent() == [] and store.search("scripted") == store.search(session.profile.name) == []
+    [gone] = store.deleted()
+    assert gone.id == session.id and gone.deleted is not None
+    store.restore(session.id)
+    assert store.session(session.id) == session and store.recent()[0].tags == ("kept",)
+    store.delete(session.id)
     store.save(session.upto(1))
-    assert store.session(session.id) == session.upto(1), "no turn of the deleted one is left"
+    assert store.session(session.id) == session, "saving a deleted session brings it back whole"
+    with pytest.raises(StoreError, match="no deleted session"):
+        store.restore(session.id)
+    store.delete(session.id)
+    assert store.purge(before=session.created) == 0 and store.purge() == 1
+    with pytest.raises(StoreError, match="no deleted session"):
+        store.restore(session.id)
+    store.save(session.upto(1))
+    assert store.session(session.id) == session.upto(1), "no turn of the purged one is left"
+
+
+@pytest.mark.anyio
+async def test_titles_and_tags_belong_to_the_library(store: Store, session: Session) -> None:
+    store.save(session)
+    store.rename(session.id, "  The bridge\n drawing ")
+    store.tag(session.id, ["demo", "demo", " ", "for  Monday"])
+    store.save(session)
+    [entry] = store.recent()
+    assert (entry.title, entry.tags) == ("The bridge drawing", ("demo", "for Monday"))
+    assert store.session(session.id) == session
+    for write in (lambda: store.rename("none", "x"), lambda: store.tag("none", [])):
+        with pytest.raises(StoreError, match="no session 'none'"):
+            write()
+
+
+@pytest.mark.anyio
+async def test_words_are_found_in_all_that_is_spoken_planned_and_noted(store: Store, session: Session) -> None:
+    reply = session.turns[1].reply.model_copy(update={"text": "Es tut 100% WEH, says Ömer. " + "And so on. " * 40})
+    second = session.turns[1].model_copy(update={"reply": reply})
+    session = session.model_copy(update={"turns": (session.turns[0], second, session.turns[2])})
+    store.save(session)
+    store.save(session.upto(0).model_copy(update={"id": "other"}))
+    store.rename("other", "Second thoughts")
+    [hit] = store.search("ömer weh")
+    assert (hit.entry.id, hit.turn, hit.places) == (session.id, 2, 1)
+    assert "WEH, says Ömer" in hit.quote and hit.quote.endswith("…") and len(hit.quote) < 170
+    assert [hit.entry.id for hit in store.search("thoughts")] == ["other"]
+    assert [hit.turn for hit in store.search("grows with every telling")] == [0, 0]
+    assert {hit.entry.id for hit in store.search(session.profile.name)} == {session.id, "other"}
+    assert len(store.search('"100% weh"')) == 1
+    for nothing in ("", '""', "  ", "100_", '"weh 100%"', "selector1", "prompt_sha", "\\"):
+        assert store.search(nothing) == []
+
+
+@pytest.mark.anyio
+async def test_the_fork_tree_holds_together_whatever_is_deleted(store: Store, session: Session) -> None:
+    child, other = fork(session, 2), fork(session, 1)
+    grandchild = fork(child, 1)
+    for one in (session, child, other, grandchild):
+        store.save(one)
+    assert {e.id for e in store.children(session.id)} == {child.id, other.id}
+    assert [(e.parent, e.shared) for e in store.children(child.id)] == [(child.id, 1)]
+    for one in (session, child, other, grandchild):
+        assert [e.id for e in store.family(one.id)] == [session.id, child.id, other.id, grandchild.id]
+    store.delete(child.id)
+    store.delete(other.id)
+    family = store.family(grandchild.id)
+    assert [(e.id, e.deleted is not None) for e in family] == [
+        (session.id, False),
+        (child.id, True),
+        (grandchild.id, False),
+    ]
+    with pytest.raises(StoreError, match="no session"):
+        store.family("none")
+
+
+@pytest.mark.anyio
+async def test_a_library_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, session: Session) -> None:
+    file = tmp_path / "magnet.db"
+    store = Store(f"sqlite:///{file}")
+    child = fork(session, 2)
+    store.save(session)
+    store.save(child)
+    store.close()
+    with sqlite3.connect(file) as raw:
+        raw.execute("DROP INDEX ix_sessions_parent")
+        for table, columns in {"sessions": "title tags deleted parent shared words", "turns": "words"}.items():
+            for column in columns.split():
+                raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    raw.close()
+    for _ in range(2):
+        store = Store(f"sqlite:///{file}")
+        assert store.session(session.id) == session and store.session(child.id) == child
+        assert [e.shared for e in store.children(session.id)] == [2]
+        assert [hit.turn for hit in store.search("responder3word1")] == [3]
+        store.rename(session.id, "Old and new")
+        store.close()
+
+
+def card(session: Session, value: float | None, day: int = 1) -> Scorecard:
+    rating = Rating(
+        item="focus",
+        value=value,
+        samples=(value, None),
+        explanation="Because.",
+        explanations=("Because.", "?"),
+        turns=(0, 2),
+    )
+    return Scorecard(
+        session_id=session.id,
+        instrument="ctrs",
+        judge="test-judge",
+        kind="model",
+        prompt_sha="abc",
+        created=datetime(2026, 1, day, tzinfo=UTC),
+        ratings=(rating,),
+        turns=3,
+    )
+
+
+@pytest.mark.anyio
+async def test_scorecards_are_kept_beside_each_other_and_go_with_their_session(store: Store, session: Session) -> None:
+    store.save(session)
+    later, earlier = card(session, 4.0, 2), card(session, None, 1)
+    for kept in (later, earlier, later):
+        store.save_card(kept)
+    assert store.cards(session.id) == [earlier, later]
+    assert store.cards("another") == []
+    store.delete(session.id)
+    assert store.cards(session.id) == []
+    with pytest.raises(StoreError, match="no session"):
+        store.save_card(earlier)
 
 
 @pytest.mark.anyio

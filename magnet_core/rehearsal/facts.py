@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from magnet_core import finding
 from magnet_core.domain import Attitude, ClientProfile, Conceptualisation
+from magnet_core.finding import clause, lower, tidy
 from magnet_core.knowledge import read
 
 _AFTER_THE_WORK = {Attitude.POSITIVE: 0.5, Attitude.NEUTRAL: 0.7, Attitude.NEGATIVE: 0.9}
@@ -24,19 +26,19 @@ def facts(profile: ClientProfile) -> dict[str, str]:
     stand_in = read("rehearsal/facts.yaml")["fallback"]
 
     def fact(value: str, name: str) -> str:
-        return _tidy(value) or found.get(name, "") or stand_in[name]
+        return tidy(value) or found.get(name, "") or stand_in[name]
 
     evidence = {
-        side: [*map(_clause, own), *found.get(side, []), *stand_in[side]]
+        side: [*map(clause, own), *found.get(side, []), *stand_in[side]]
         for side, own in (("for", given.evidence_for), ("against", given.evidence_against))
     }
     intensity = given.intensity if given.intensity is not None else 75
     spoken = {
         "name": profile.intake.first_name,
         "topic": fact(given.topic, "topic"),
-        "situation": _clause(re.sub(r"(?i)^(?:when(?:ever)?|every time)\s+", "", fact(given.situation, "situation"))),
+        "situation": clause(re.sub(r"(?i)^(?:when(?:ever)?|every time)\s+", "", fact(given.situation, "situation"))),
         "thought": fact(given.automatic_thought, "thought"),
-        "emotion": _clause(fact(given.emotion, "emotion")),
+        "emotion": clause(fact(given.emotion, "emotion")),
         "intensity": str(intensity),
         "lower": str(
             min(intensity - 5, round(intensity * _AFTER_THE_WORK[profile.attitude] / 5) * 5) if intensity > 5 else 0
@@ -60,131 +62,28 @@ def facts(profile: ClientProfile) -> dict[str, str]:
 
 def _found(profile: ClientProfile) -> dict[str, Any]:
     """Return what an intake form's own sentences tell, by slot name; what they do not tell is left out."""
-    rules, intake = read("rehearsal/facts.yaml"), profile.intake
+    intake, life = profile.intake, profile.intake.functioning
     own = " ".join([intake.presenting_problem, profile.opening.client, intake.reason])
-    life = intake.functioning
-    sentences = _sentences(
-        " ".join([life.occupational, life.relationships, life.daily_life, intake.support, intake.past_history])
-    )
-    thought = re.sub(rules["cut_thought"], "", _first(rules["thought"], own), flags=re.I | re.S)
-    topics = [(len(re.findall(pattern, own, re.I)), topic) for pattern, topic in rules["topics"]]
-    most = max(topics, key=lambda pair: pair[0])
-    found: dict[str, Any] = {
-        "thought": _short(thought),
-        "situation": _short(_first(rules["situation"], own)),
-        "behaviour": _short(_first(rules["behaviour"], own)),
-        "emotion": next((noun for pattern, noun in rules["emotions"] if re.search(pattern, own, re.I)), ""),
-        "topic": most[1] if most[0] else "",
-        "distortion": next((name for pattern, name in rules["distortions"] if re.search(pattern, thought, re.I)), ""),
-    } | _evidence(sentences, rules)
-    found |= rules["by_distortion"].get(found["distortion"], {})
-    if helper := re.search(rules["helpers"], intake.support, re.I):
-        found["helper"] = helper.group(1)
-    return found
-
-
-def _evidence(sentences: Iterable[str], rules: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Sort sentences into what seems to speak for the thought and what speaks against it; a harm denied speaks against."""
-    sides: dict[str, list[str]] = {"for": [], "against": []}
-    for sentence in sentences:
-        harm, spared = re.search(rules["for"], sentence, re.I), re.search(rules["spared"], sentence, re.I)
-        if spared or (not harm and re.search(rules["against"], sentence, re.I)):
-            sides["against"].append(_clause(sentence))
-        elif harm:
-            sides["for"].append(_clause(sentence))
-    return sides
-
-
-def _first(patterns: Iterable[Any], text: str) -> str:
-    """Return what the first matching pattern catches, said as it asks for."""
-    for entry in patterns:
-        pattern, say = (entry, "{}") if isinstance(entry, str) else (entry["pattern"], entry["say"])
-        if caught := re.search(pattern, text, re.I):
-            return say.format(*caught.groups())
-    return ""
-
-
-def _sentences(text: str) -> list[str]:
-    """Return the sentences of a text short enough to be spoken as a clause, cut before a contrasting 'but'."""
-    found = [
-        re.split(r",? (?:but|although|though|due to|which) ", s)[0].strip(" .") for s in re.split(r"(?<=[.!?])\s+", text)
-    ]
-    return [s for s in found if 4 <= len(s.split()) <= 18 and re.match(r"(?i)(?:I|my|we|the|there|it)\b", s)]
-
-
-def _short(text: str, words: int = 22) -> str:
-    """Return a text if it is short enough to be spoken, else its first part, else nothing."""
-    tidy = _tidy(text)
-    if len(tidy.split()) > words:
-        tidy = re.split(r",| and | because | so that ", tidy)[0].strip()
-    return tidy if 2 <= len(tidy.split()) <= words else ""
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split()).strip(" .;,\"“”'‘")
-
-
-_STARTERS = frozenset(
-    [
-        "My",
-        "The",
-        "A",
-        "An",
-        "It",
-        "He",
-        "She",
-        "They",
-        "We",
-        "You",
-        "There",
-        "This",
-        "That",
-        "These",
-        "Those",
-        "When",
-        "Every",
-        "Some",
-        "Someone",
-        "People",
-        "Two",
-        "Three",
-        "Last",
-        "Nobody",
-        "No",
-        "Our",
-        "One",
-        "Most",
-        "In",
-        "On",
-        "At",
-        "After",
-        "Since",
-        "If",
-        "Nothing",
-        "Everything",
-        "Everyone",
-        "Work",
-        "Sometimes",
-    ]
-)
-"""Capitalised words that only begin a sentence; any other may be a name and keeps its capital."""
-
-
-def _clause(text: str) -> str:
-    """Return a text as a clause to stand inside a sentence: no final stop, no capital that only begins a sentence."""
-    tidy = _tidy(text)
-    first = tidy.split(" ", 1)[0]
-    return _lower(tidy) if first in _STARTERS or re.search(r"[a-z](?:ing|ed|ly)$", first) else tidy
+    daily = " ".join([life.occupational, life.relationships, life.daily_life, intake.support, intake.past_history])
+    thought = finding.thought(own).value
+    habit = finding.distortion(thought).value
+    return {
+        "thought": thought,
+        "situation": finding.situation(own).value,
+        "behaviour": finding.behaviour(own).value,
+        "emotion": finding.emotion(own).value,
+        "topic": finding.topic(own).value,
+        "helper": finding.helper(intake.support).value,
+        "distortion": habit,
+        **finding.evidence(finding.clauses(daily)),
+        **read("rehearsal/facts.yaml")["by_distortion"].get(habit, {}),
+    }
 
 
 def _verb(text: str) -> str:
     """Return a text as a verb phrase: without a leading I or to, in lower case."""
-    tidy = _tidy(re.sub(r"(?i)^(?:I(?: usually| always| will| could| can| might)?|I'll|to)\s+(?=[a-z])", "", _tidy(text)))
-    return tidy if re.match(r"I\b", tidy) else _lower(tidy)
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    verb = tidy(re.sub(r"(?i)^(?:I(?: usually| always| will| could| can| might)?|I'll|to)\s+(?=[a-z])", "", tidy(text)))
+    return verb if re.match(r"I\b", verb) else lower(verb)
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,212 @@
+"""The main paths in a real browser, on servers of their own; skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ADDRESSES = [f"/{path.stem}" for path in sorted((ROOT / "pages").glob("*/*.py")) if path.stem != "session"]
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run the app with a library of its own; yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = os.environ | {
+        "MAGNET_DATABASE_URL": f"sqlite:///{folder / 'library.db'}",
+        "MAGNET_MODEL": "",
+        "OPENAI_API_KEY": "",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.fileWatcherType", "none"],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < end and server.poll() is None, "The server did not start."
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("library")) as url:
+        yield url
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """Open a window; the test fails when it asked anything of another host."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    window = context.new_page()
+    window.set_default_timeout(20_000)
+    strangers: list[str] = []
+    window.on("request", lambda request: strangers.append(request.url) if _strange(request.url) else None)
+    yield window
+    context.close()
+    assert not strangers
+
+
+def _strange(url: str) -> bool:
+    return not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url)
+
+
+def where(page: Page) -> Locator:
+    return page.locator(".where")
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).first.click()
+
+
+def set_pace(page: Page, pace: str) -> None:
+    page.locator(".st-key-pace").get_by_text(pace).click()
+    expect(page.locator(".st-key-pace [aria-checked=true]")).to_have_text(pace)
+
+
+def idle(page: Page) -> None:
+    expect(page.locator(".st-key-stop button")).to_be_disabled(timeout=20_000)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_deep_link_is_right_as_the_first_request_of_a_server(
+    chromium: Browser, page: Page, tmp_path: Path, path: str
+) -> None:
+    with serving(tmp_path) as url:
+        page.goto(url + path)
+        expect(page.locator(".notice")).to_be_visible()
+        page.wait_for_timeout(700)
+        assert page.get_by_role("dialog").count() == 0
+        assert page.get_by_test_id("stSidebar").count() == 0
+        assert page.url.startswith(url + path)
+
+
+def test_one_press_streams_the_plan_and_the_first_turn(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(where(page)).to_have_text("Opening")
+    press(page, "Next turn")
+    expect(page.locator(".card.first .status.writing")).to_be_visible()
+    page.wait_for_function("document.querySelectorAll('.st-key-panels .status.writing').length > 3", timeout=30_000)
+    expect(page.locator(".said.client .cursor")).to_be_visible(timeout=30_000)
+    idle(page)
+    expect(where(page)).to_have_text("Turn 1 of 20")
+    expect(page.get_by_role("status").filter(has_text="Turn 1 complete.")).to_be_attached()
+    assert page.locator(".st-key-dialogue .said").count() == 4
+    assert page.locator(".panel.chosen").count() >= 1
+
+
+def test_stop_undoes_the_turn_within_a_second(page: Page, address: str) -> None:
+    page.goto(address)
+    press(page, "Next turn")
+    expect(page.locator(".status.writing").first).to_be_visible()
+    start = time.monotonic()
+    press(page, "Stop")
+    idle(page)
+    assert time.monotonic() - start < 1.5
+    expect(where(page)).to_have_text("Opening")
+    expect(page.locator(".st-key-next button")).to_be_enabled()
+
+
+def test_keys_play_and_look_back_and_a_reload_comes_back(page: Page, address: str) -> None:
+    page.goto(address)
+    set_pace(page, "At once")
+    page.locator(".where").click()
+    page.keyboard.press("p")
+    expect(where(page)).to_have_text("Turn 20 of 20")
+    idle(page)
+    page.keyboard.press("ArrowLeft")
+    expect(where(page)).to_have_text("Turn 19 of 20")
+    expect(page.locator(".exchange.looked header")).to_have_text("Turn 19")
+    expect(page.locator(".exchange.looked")).to_be_in_viewport()
+    page.wait_for_url("**turn=19**")
+    page.reload()
+    expect(where(page)).to_have_text("Turn 19 of 20")
+    page.locator(".exchange[data-turn='2'] .says").first.click()
+    expect(where(page)).to_have_text("Turn 2 of 20")
+
+
+def test_a_run_goes_on_without_its_window_and_is_taken_up_after_a_reload(page: Page, address: str) -> None:
+    page.goto(address)
+    press(page, "Play to the end")
+    page.wait_for_url("**session=**")
+    page.reload()
+    expect(page.locator(".st-key-stop button")).to_be_enabled()
+    press(page, "Stop")
+    idle(page)
+
+
+def test_a_second_window_may_watch_but_not_steer(chromium: Browser, page: Page, address: str) -> None:
+    page.goto(address)
+    press(page, "Play to the end")
+    page.wait_for_url("**session=**")
+    other = chromium.new_page()
+    other.goto(page.url)
+    expect(other.locator(".remark")).to_contain_text("another window")
+    assert other.locator(".st-key-stop button").is_disabled()
+    other.close()
+    press(page, "Stop")
+    idle(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_calls_are_drawn_for_the_researcher(chromium: Browser, address: str, scheme: Literal["light", "dark"]) -> None:
+    page = chromium.new_page(color_scheme=scheme, viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    set_pace(page, "At once")
+    press(page, "Next turn")
+    expect(where(page)).to_have_text("Turn 1 of 20")
+    idle(page)
+    page.get_by_role("tab", name="Calls").click()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    expect(page.get_by_text("Prompt, as it was sent")).to_be_visible()
+    page.get_by_role("tab", name="Who sees what").click()
+    expect(page.locator(".matrix")).to_be_visible()
+    page.close()

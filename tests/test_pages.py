@@ -1,0 +1,301 @@
+"""The pages as a visitor meets them, without a browser; the built-in cast speaks, at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from magnet_core.cast import Cast, open_models
+from magnet_core.domain import Session
+from magnet_core.errors import ModelError, StoreError
+from magnet_core.models import Chunk
+from magnet_core.models.rehearsal import Rehearsal
+from magnet_core.profiles import samples
+from magnet_core.session import new_session, prompt_of
+from ui import state
+from ui.runner import Engine, Goal, Run, SessionBusy, Snapshot
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "pages").glob("*/*.py"))
+
+
+@pytest.fixture(autouse=True)
+def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test a library of its own and the built-in cast."""
+    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
+        monkeypatch.setenv(name, "")
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def app() -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.session_state["pace"] = "At once"
+    return at.run()
+
+
+def words(at: AppTest) -> str:
+    """Return all HTML of the page in one text."""
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def shown_session(at: AppTest) -> str:
+    """Return the id in the page's address."""
+    found = at.query_params["session"]
+    return found[0] if isinstance(found, list) else found
+
+
+def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 20.0) -> AppTest:
+    """Look again until something is so, as a browser's timer does."""
+    end = time.monotonic() + seconds
+    while not done(at):
+        assert time.monotonic() < end, words(at)
+        at.run()
+    return at
+
+
+def idle(at: AppTest) -> bool:
+    return at.button(key="stop").disabled
+
+
+def take(at: AppTest, button: str) -> AppTest:
+    """Press a button that starts a run, and wait for the run's end."""
+    at.button(key=button).click().run()
+    until(at, idle)
+    assert not at.exception
+    return at
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_from_the_frame(app: AppTest, page: str) -> None:
+    app.switch_page(page).run()
+    assert not app.exception
+    assert "Not treatment" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_stands_alone(page: str) -> None:
+    at = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
+    assert not at.exception
+
+
+def test_a_sample_client_is_ready_on_the_first_visit(app: AppTest) -> None:
+    assert not app.exception
+    assert "Mei Lin Chow" in words(app)
+    assert not app.button(key="next").disabled
+    assert app.button(key="stop").disabled
+    assert app.button(key="back").disabled
+
+
+def test_one_press_makes_the_plan_and_the_first_turn(app: AppTest) -> None:
+    take(app, "next")
+    shown = words(app)
+    assert "Turn 1 of 20" in shown
+    assert "Turn 1 complete." in shown
+    for title in ("Reflection", "Questioning", "Solutions", "Normalizing", "Psycho-education", "Techniques chosen"):
+        assert title in shown
+    assert "Why not the other eleven" in shown
+    assert app.query_params["session"]
+
+
+def test_settings_shape_the_session_to_be(app: AppTest) -> None:
+    app.selectbox(key="want_client").set_value("orla-fennelly").run()
+    app.selectbox(key="want_method").set_value("single-agent").run()
+    app.number_input(key="want_turns").set_value(8).run()
+    assert "leaves out the selector and the five specialists" in words(app)
+    take(app, "next")
+    assert "Orla" in words(app)
+    assert "Turn 1 of 8" in words(app)
+
+
+@pytest.mark.parametrize("method", ["no-plan", "no-selector", "neither", "plain", "one-call"])
+def test_every_method_shows_what_there_is(app: AppTest, method: str) -> None:
+    app.selectbox(key="want_method").set_value(method).run()
+    take(app, "next")
+    assert "Turn 1 complete." in words(app)
+    app.session_state["side"] = "Calls"
+    app.run()
+    assert not app.exception
+    app.session_state["side"] = "Who sees what"
+    app.run()
+    assert not app.exception
+
+
+def test_a_played_session_can_be_looked_through_and_comes_back_by_its_address(app: AppTest) -> None:
+    app.number_input(key="want_turns").set_value(8).run()
+    take(app, "play")
+    assert "Turn 8 of 8" in words(app)
+    assert app.button(key="next").disabled and app.button(key="play").disabled
+    app.button(key="back").click().run()
+    assert "Turn 7 of 8" in words(app)
+    address = dict(app.query_params)
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    for name, value in address.items():
+        again.query_params[name] = value
+    again.run()
+    assert "Turn 7 of 8" in words(again)
+    again.button(key="latest").click().run()
+    assert "Turn 8 of 8" in words(again)
+
+
+def test_starting_over_keeps_the_old_session(app: AppTest) -> None:
+    take(app, "next")
+    old = shown_session(app)
+    app.button(key="over_go").click().run()
+    assert "Turn 1 complete." not in words(app)
+    app.session_state["recent"] = True
+    app.run()
+    app.button(key=f"open_{old}").click().run()
+    assert "Turn 1 of 20" in words(app)
+
+
+def test_an_unknown_session_says_so(app: AppTest) -> None:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.query_params["session"] = "nosuchsession"
+    at.run()
+    assert any("nosuchsession" in warning.value for warning in at.warning)
+    assert not at.button(key="next").disabled
+
+
+def test_a_failing_agent_is_named_and_can_be_tried_again(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(app, "next")
+    speak = Rehearsal.stream
+
+    async def refuse(self: Rehearsal, request: Any) -> Any:
+        if request.moment.agent == "responder":
+            raise ModelError("The key was refused.", kind="key")
+        async for chunk in speak(self, request):
+            yield chunk
+
+    monkeypatch.setattr(Rehearsal, "stream", refuse)
+    take(app, "next")
+    error = app.error[0].value.replace("\\", "")
+    assert "responder" in error and "The key was refused." in error and "one finished turn is kept" in error
+    monkeypatch.setattr(Rehearsal, "stream", speak)
+    take(app, "again")
+    assert not app.error
+    assert "Turn 2 of 20" in words(app)
+
+
+def test_what_a_model_says_is_never_markup(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak = Rehearsal.stream
+
+    async def hostile(self: Rehearsal, request: Any) -> Any:
+        if request.moment.agent in ("planner", "selector"):
+            async for chunk in speak(self, request):
+                yield chunk
+        else:
+            yield Chunk(f"{request.moment.agent} <script>alert(1)</script> <img src=x onerror=alert(2)> **bold**", "stop")
+
+    monkeypatch.setattr(Rehearsal, "stream", hostile)
+    take(app, "next")
+    shown = words(app)
+    assert "&lt;script&gt;alert(1)" in shown
+    assert "<script>alert" not in shown and "<img" not in shown
+
+
+def test_a_recording_plays_without_a_model_and_keeps_nothing(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.number_input(key="want_turns").set_value(8).run()
+    take(app, "next")
+    session = shown_session(app)
+
+    async def refuse(self: Rehearsal, request: Any) -> Any:
+        raise ModelError("No model may be asked.")
+        yield
+
+    monkeypatch.setattr(Rehearsal, "stream", refuse)
+    monkeypatch.setattr("ui.state.RECORDING_PACE", 5000.0)
+    app.button(key="recording").click().run()
+    until(app, idle)
+    assert "This is a recording" in words(app)
+    assert "Turn 1 of 1" in words(app)
+    app.button(key="end_recording").click().run()
+    assert "Turn 1 of 8" in words(app)
+    assert shown_session(app) == session
+
+
+def test_prompts_and_answers_of_a_call_are_shown_exactly(app: AppTest) -> None:
+    take(app, "next")
+    app.session_state["side"] = "Calls"
+    app.run()
+    assert not app.exception
+    session = state.store().session(shown_session(app))
+    call = session.turns[0].calls[0]
+    shown = [code.value for code in app.code]
+    assert shown == [call.output, *(message.content for message in prompt_of(session, 1, call))]
+    assert call.prompt_sha in words(app)
+    assert "differs from the recorded one" not in words(app)
+
+
+def started(engine: Engine, owner: str, session: Session, goal: Goal = "end") -> Run:
+    cast = Cast(pace=400.0)
+    return engine.start(session, goal, owner=owner, open_models=lambda limit: open_models(cast, limit))
+
+
+def settled(run: Run, owner: str, seconds: float = 10.0) -> Snapshot:
+    end = time.monotonic() + seconds
+    while (snap := run.look(owner)).live:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return snap
+
+
+@pytest.fixture
+def to_be() -> Session:
+    return new_session(samples()[0], max_turns=8)
+
+
+def test_two_runs_on_one_session_are_refused_and_the_owner_may_go_on(to_be: Session) -> None:
+    engine = Engine()
+    run = started(engine, "anna", to_be, "turn")
+    with pytest.raises(SessionBusy, match="another window"):
+        started(engine, "ben", to_be)
+    assert not run.look("ben").mine
+    assert started(engine, "anna", to_be, "end") is run
+    assert run.look("anna").goal == "end"
+    engine.stop(run)
+    assert settled(run, "anna", 1.0).state == "stopped"
+
+
+def test_a_stopped_turn_is_undone_and_the_session_goes_on_from_the_last(to_be: Session) -> None:
+    engine = Engine()
+    one = settled(started(engine, "anna", to_be, "turn"), "anna").session
+    run = started(engine, "anna", one, "turn")
+    time.sleep(0.05)
+    engine.stop(run)
+    assert settled(run, "anna", 1.0).session == one
+    assert len(settled(started(engine, "anna", one, "turn"), "anna").session.turns) == 2
+
+
+def test_a_run_nobody_looks_at_pauses_at_the_end_of_a_turn(to_be: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.runner.ABANDONED", -1.0)
+    snap = settled(started(Engine(), "anna", to_be), "anna")
+    assert snap.state == "paused"
+    assert len(snap.session.turns) == 1
+
+
+def test_a_run_whose_owner_is_gone_passes_to_whoever_looks(to_be: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    run = started(engine, "anna", to_be)
+    monkeypatch.setattr("ui.runner.ADOPTED", -1.0)
+    assert run.look("anna, after a reload").mine
+    monkeypatch.undo()
+    assert not run.look("anna").mine
+    engine.stop(run)
+
+
+def test_what_cannot_be_stored_stops_the_run_and_is_said(to_be: Session) -> None:
+    def full(_session: Session) -> None:
+        raise StoreError("The disk is full.")
+
+    run = Engine().start(to_be, "end", owner="anna", open_models=lambda limit: open_models(Cast(), limit), save=full)
+    snap = settled(run, "anna")
+    assert (snap.state, snap.error) == ("failed", "The disk is full.")
+    assert snap.session.plan is not None
