@@ -1,0 +1,39 @@
+"""MAGneT Explorer: the frame of all pages and the order they stand in. Start it with `streamlit run app.py`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.navigation.page import Page
+
+from ui import state, theme
+
+HERE = Path(__file__).parent
+
+
+def pages() -> dict[str, list[Page]]:
+    """Return the pages by section, in order; page files stand one folder deep and are named as their addresses."""
+    return {
+        "Watch": [st.Page("pages/watch/session.py", title="Session", icon=":material/forum:", default=True)],
+        "Set up": [st.Page("pages/setup/models.py", title="Models", icon=":material/tune:")],
+    }
+
+
+if not runtime.exists():
+    # The server reads this file once before its first visitor. Naming the pages here already keeps a deep link that comes
+    # first from being "not found": until then, a folder called `pages` means Streamlit's old kind of pages.
+    logging.disable(logging.WARNING)
+    st.navigation(pages(), position="top")
+    app = st.App(__file__)
+    logging.disable(logging.NOTSET)
+else:
+    st.set_page_config(page_title="MAGneT Explorer", page_icon=str(HERE / "ui" / "favicon.svg"), layout="wide")
+    page = st.navigation(pages(), position="top")
+    st.logo(str(HERE / "ui" / "logo.svg"), size="large")
+    st.html(theme.stylesheet())
+    st.html(f'<div class="notice" role="contentinfo">{theme.NOTICE}</div>')
+    page.run()
+    state.warm_up()

@@ -1,0 +1,260 @@
+"""One session being made: the dialogue on the left, the team's work on the turn looked at on the right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from html import escape
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from magnet_core.domain import Attitude, Session
+from magnet_core.methods import METHODS
+from ui import live, state, theme, trace, transcript
+from ui.runner import Run, Snapshot
+
+
+def settings(session: Session, key: str) -> state.Wanted:
+    """Draw the settings of a session to be; return what is wanted."""
+    now = state.wanted_of(session)
+    clients, methods = state.samples(), list(METHODS)
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"{key}_row"):
+        client = st.selectbox(
+            "Client", list(clients), index=list(clients).index(now.client), key=f"{key}_client", width=430,
+            format_func=lambda id: _person(clients[id]),
+        )  # fmt: skip
+        attitude = st.segmented_control(
+            "Client's attitude", list(Attitude), required=True, key=f"{key}_attitude_{client}",
+            default=now.attitude if client == now.client else clients[client].attitude,
+            format_func=lambda a: theme.ATTITUDES[a],
+        )  # fmt: skip
+        method = st.selectbox(
+            "Method", methods, index=methods.index(now.method), key=f"{key}_method", width=220,
+            format_func=lambda m: METHODS[m].title, help="\n".join(f"- {m.title}: {m.summary}" for m in METHODS.values()),
+        )  # fmt: skip
+        turns = st.number_input("Turns", state.TURNS[0], state.TURNS[-1], now.turns, key=f"{key}_turns", width=110)
+    return replace(now, client=client, attitude=attitude, method=method, turns=turns)
+
+
+def _person(profile: Any) -> str:
+    age = f", {profile.intake.age}" if profile.intake.age else ""
+    return f"{profile.name}{age} · {profile.summary}" if profile.summary else f"{profile.name}{age}"
+
+
+def top(session: Session, snap: Snapshot | None) -> None:
+    """Draw who is in the session and how it is made; settings are open until the first turn."""
+    begun = state.started(session) or (snap is not None and snap.live)
+    replay = state.showing_recording()
+    with st.container(key="top", gap="small"):
+        if not begun:
+            wanted = settings(session, "want")
+            if wanted != state.wanted_of(session):
+                state.prepare(wanted)
+                st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="top_row"):
+            st.html(_facts(session, begun), width="content")
+            _model()
+            st.space("stretch")
+            if state.rehearsing():
+                st.segmented_control("Pace", list(state.PACES), default=state.pace(), required=True, key="pace",
+                                     label_visibility="collapsed", persist_state="session")  # fmt: skip
+            if begun and not replay:
+                with st.popover("New session", icon=":material/add:", key="new"):
+                    st.markdown("A new session begins beside this one, which stays under Recent.")
+                    wanted = settings(session, "new")
+                    st.button("Set up this session", type="primary", key="new_go", on_click=state.prepare, args=(wanted,))
+            recent()
+
+
+def _model() -> None:
+    """Name the model that speaks and link to where it is chosen; where the page stands alone there is no link."""
+    label = f"Model: {state.model_line()}"
+    try:
+        st.page_link("pages/setup/models.py", label=theme.plain(label), icon=":material/tune:")
+    except StreamlitAPIException:
+        st.html(f'<div class="facts">{escape(label)}</div>', width="content")
+
+
+def _facts(session: Session, begun: bool) -> str:
+    facts: list[str] = []
+    if begun:
+        profile = session.profile
+        age = f", {profile.intake.age}" if profile.intake.age else ""
+        facts = [
+            f"<b>{escape(profile.name)}</b>{age}",
+            f"Attitude <b>{theme.ATTITUDES[profile.attitude].lower()}</b>",
+            f"Method <b>{escape(METHODS[session.method].title)}</b>",
+            f"<b>{session.max_turns}</b> turns at most",
+        ]
+    else:
+        facts = ["<b>Ready to begin.</b> Next turn makes the plan and the first turn."]
+    return f'<div class="facts">{"".join(f"<span>{fact}</span>" for fact in facts)}</div>'
+
+
+def recent() -> None:
+    """Draw the list of recent sessions, read when it is opened."""
+    box = st.popover("Recent", icon=":material/history:", key="recent", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        entries = state.recent()
+        if not entries:
+            st.markdown("No session has been kept yet. A session is kept from its plan or first turn on.")
+        for entry in entries:
+            with st.container(horizontal=True, vertical_alignment="center", key=f"recent_{entry.id}", width=520):
+                method = METHODS[entry.method].title if entry.method in METHODS else entry.method
+                done = "finished" if entry.ended else f"of {entry.max_turns}"
+                when = f"{entry.updated:%d %b %Y, %H:%M}"
+                line = f"{escape(method)} · {entry.attitude} · {entry.turns} turns {done} · {escape(entry.model)} · {when}"
+                st.html(f'<p class="says"><b>{escape(entry.client)}</b></p><p class="hint">{line}</p>', width="stretch")
+                st.button("Open", key=f"open_{entry.id}", on_click=state.open_stored, args=(entry.id,))
+
+
+def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: int, newest: int) -> None:
+    """Draw the buttons that make the session go on, and those that look back; each stays in its place."""
+    running = snap is not None and snap.live
+    mine = snap is not None and snap.mine
+    to_the_end = running and (not mine or (snap is not None and snap.goal == "end"))
+    stoppable = running and mine and snap is not None and snap.state == "running"
+    playing = state.showing_recording()
+    ended = session.ended
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
+        st.button(
+            "Next turn", type="primary", icon=":material/skip_next:", key="next", shortcut="N", on_click=state.go,
+            args=(session, "turn"), disabled=running or ended or playing,
+        )  # fmt: skip
+        st.button(
+            "Play to the end", icon=":material/play_arrow:", key="play", shortcut="P", on_click=state.go,
+            args=(session, "end"), disabled=ended or playing or to_the_end,
+        )  # fmt: skip
+        st.button(
+            "Stop", icon=":material/stop:", key="stop", shortcut="S", on_click=state.stop, args=(run,),
+            disabled=not stoppable,
+        )  # fmt: skip
+        with st.popover(
+            "Start over", icon=":material/restart_alt:", key="over", disabled=running or not state.started(session)
+        ):
+            st.markdown("Begin again with the same client and settings? This session stays under Recent.")
+            st.button("Start over now", key="over_go", on_click=state.start_over, args=(session,))
+        if playing:
+            st.button("End the recording", icon=":material/close:", key="end_recording", on_click=state.end_recording)
+        elif session.turns and session.turns[0].calls:
+            st.button(
+                "Show recording", icon=":material/replay:", key="recording", on_click=state.show_recording, args=(session,),
+                disabled=running, help="Plays this session's words again at reading pace, without a model.",
+            )  # fmt: skip
+        st.space("stretch")
+        looking(session, shown, newest)
+
+
+def looking(session: Session, shown: int, newest: int) -> None:
+    """Draw the buttons that look back and forth among the turns."""
+    after = shown + 1 if shown + 1 < newest else None
+    where = "Opening" if shown == 0 else f"Turn {shown} of {session.max_turns}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content", key="looking"):
+        st.button(
+            "", icon=":material/chevron_left:", key="back", shortcut="Left", help="Earlier turn", disabled=shown <= 0,
+            on_click=state.look_at, args=(shown - 1,),
+        )  # fmt: skip
+        st.html(f'<div class="where">{where}</div>', width=110)
+        st.button(
+            "", icon=":material/chevron_right:", key="forward", shortcut="Right", help="Later turn",
+            disabled=shown >= newest, on_click=state.look_at, args=(after,),
+        )  # fmt: skip
+        st.button(
+            "Latest", icon=":material/last_page:", key="latest", disabled=shown >= newest, on_click=state.look_at,
+            args=(None,),
+        )  # fmt: skip
+
+
+def notes(session: Session, snap: Snapshot | None) -> None:
+    """Say what stands in the way, what was kept, and what can be done."""
+    if told := state.told():
+        st.warning(theme.plain(told))
+    if state.showing_recording():
+        remark("This is a recording: the session's own words again, at reading pace. No model is asked and nothing is kept.")
+        return
+    if snap is None:
+        return
+    kept = {0: "No turn was finished yet.", 1: "The one finished turn is kept."}.get(
+        len(session.turns), f"The {len(session.turns)} finished turns are kept."
+    )
+    if snap.state == "failed":
+        with st.container(horizontal=True, vertical_alignment="center", key="failed"):
+            st.error(theme.plain(f"{snap.error} {kept}"), icon=":material/error:")
+            st.button("Try again", key="again", icon=":material/refresh:", on_click=state.go, args=(session, snap.goal))
+    elif snap.state == "paused":
+        remark(f"Paused at the end of a turn, because nobody was watching. {kept} Next turn or Play goes on.")
+    elif snap.live and not snap.mine:
+        remark("This session is being continued in another window. You are watching it.")
+
+
+def remark(text: str) -> None:
+    st.html(f'<p class="remark" role="note">{escape(text)}</p>')
+
+
+def announce(session: Session, snap: Snapshot | None) -> None:
+    """Tell a screen reader once when a turn is complete."""
+    words = f"Turn {len(session.turns)} complete." if snap is not None and session.turns else ""
+    words += " The session has ended." if words and session.ended else ""
+    st.html(f'<div class="sr" role="status" aria-live="polite">{words}</div>')
+
+
+def turn_to(number: int) -> None:
+    """Look at the turn that was clicked in the dialogue."""
+    if number != shown:
+        state.look_at(number if number < newest else None)
+        st.rerun()
+
+
+state.enter()
+session = state.current()
+run = state.run_of(session)
+snap = state.look(run) if run else None
+if snap:
+    session = snap.session
+running = snap is not None and snap.live
+newest = snap.writing if snap and snap.writing else len(session.turns)
+looked = state.looked_at(session)
+shown = newest if looked is None else looked
+
+top(session, snap)
+controls(session, run, snap, shown, newest)
+notes(session, snap)
+announce(session, snap)
+
+
+@st.fragment(run_every=live.EVERY if running else None)
+def body() -> None:
+    """Draw both sides; while a run is live, look in and redraw what grows. It stands last on the page."""
+    now = state.look(run) if run else None
+    follow = looked is None and now is not None and now.writing is not None
+    left, right = st.columns([5, 7], gap="medium")
+    ending: tuple[Any, str] | None = None
+    with left, st.container(height=560, key="dialogue", autoscroll=True, border=False):
+        st.html(transcript.dialogue(session, None if follow else shown))
+        if now and now.writing and (html := live.tail(now)):
+            ending = (st.html(html), html)
+    transcript.touch(shown, turn_to)
+    drawn: dict[str, tuple[Any, str]] = {}
+    with right, st.container(height=560, key="work", border=False):
+        turn, calls, sees = st.tabs(["This turn", "Calls", "Who sees what"], key="side", on_change="rerun")
+        if turn.open:
+            with turn:
+                if follow and now:
+                    drawn = live.draw(live.scene_of_run(now))
+                else:
+                    live.draw(live.scene_of(session, shown))
+        if calls.open:
+            with calls:
+                trace.calls(session, shown)
+        if sees.open:
+            with sees:
+                trace.who_sees_what(session)
+    if running and run and snap:
+        live.watch(snap, partial(state.look, run), drawn, ending)
+
+
+body()

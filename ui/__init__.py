@@ -1,0 +1,1 @@
+"""What the pages share: state, the engine that runs sessions, and how a session is drawn."""
