@@ -6,6 +6,9 @@ import logging
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from streamlit import runtime
 from streamlit.navigation.page import Page
 
@@ -22,12 +25,17 @@ def pages() -> dict[str, list[Page]]:
     }
 
 
+async def to_root(request: Request) -> RedirectResponse:
+    """Lead the address /session, query and all, to the session page, which lives at the root."""
+    return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/")
+
+
 if not runtime.exists():
     # The server reads this file once before its first visitor. Naming the pages here already keeps a deep link that comes
     # first from being "not found": until then, a folder called `pages` means Streamlit's old kind of pages.
     logging.disable(logging.WARNING)
     st.navigation(pages(), position="top")
-    app = st.App(__file__)
+    app = st.App(__file__, routes=[Route("/session", to_root)])
     logging.disable(logging.NOTSET)
 else:
     st.set_page_config(page_title="MAGneT Explorer", page_icon=str(HERE / "ui" / "favicon.svg"), layout="wide")

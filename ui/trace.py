@@ -15,6 +15,7 @@ from magnet_core.session import prompt_of
 from ui import charts, theme
 
 NONE = "–"
+UNSEEN = "does not"
 VISIBILITIES: dict[Visibility, str] = {"repaired": "Repaired (our reading)", "paper": "Paper (as the published code)"}
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 
@@ -148,13 +149,21 @@ def matrix(session: Session, shown: Visibility) -> str:
     for part in parts:
         cells = ""
         for agent in groups.values():
-            sees = part in prompts.sees(agent, shown)
-            own = part in prompts.sees(agent, session.visibility)
+            sees, own = _seen(part, agent, shown), _seen(part, agent, session.visibility)
             differs = " differs" if sees != own else ""
-            cells += f'<td class="{"yes" if sees else "no"}{differs}">{"sees it" if sees else "does not"}</td>'
+            cells += f'<td class="{"no" if sees == UNSEEN else "yes"}{differs}">{sees}</td>'
         rows += f'<tr><th scope="row">{escape(prompts.PARTS[part])}</th>{cells}</tr>'
     note = '<p class="hint">Marked cells differ from this session.</p>' if shown != session.visibility else ""
     return f'<table class="matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{note}'
+
+
+def _seen(part: str, agent: str, shown: Visibility) -> str:
+    """Return in words whether an agent is shown a part, by itself or within a larger one."""
+    seen = prompts.sees(agent, shown)
+    if part in seen:
+        return "sees it"
+    within = {"client_information": "intake_form", "reason": "intake_form", "first_line": "dialogue"}.get(part)
+    return f"in the {'form' if within == 'intake_form' else within}" if within in seen else UNSEEN
 
 
 def _exists(part: str, session: Session) -> bool:

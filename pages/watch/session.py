@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from magnet_core.domain import Attitude, Session
+from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
 from ui import live, state, theme, trace, transcript
 from ui.runner import Run, Snapshot
@@ -35,7 +35,21 @@ def settings(session: Session, key: str) -> state.Wanted:
             format_func=lambda m: METHODS[m].title, help="\n".join(f"- {m.title}: {m.summary}" for m in METHODS.values()),
         )  # fmt: skip
         turns = st.number_input("Turns", state.TURNS[0], state.TURNS[-1], now.turns, key=f"{key}_turns", width=110)
-    return replace(now, client=client, attitude=attitude, method=method, turns=turns)
+        visibility, seed = research(now, key)
+    return replace(now, client=client, attitude=attitude, method=method, turns=turns, visibility=visibility, seed=seed)
+
+
+def research(now: state.Wanted, key: str) -> tuple[Visibility, int]:
+    """Draw the settings only a researcher asks for; return who sees what, and the seed."""
+    with st.popover("More", icon=":material/science:", key=f"{key}_more"):
+        visibility = st.radio(
+            "Who sees what", list(trace.VISIBILITIES), index=list(trace.VISIBILITIES).index(now.visibility),
+            key=f"{key}_visibility", format_func=lambda v: trace.VISIBILITIES[v],
+            captions=["Every counsellor role sees plan and dialogue; the client sees its own form.",
+                      "The responder sees only drafts and choice; the client sees the whole record."],
+        )  # fmt: skip
+        seed = st.number_input("Seed", 0, 10**6, now.seed, key=f"{key}_seed", help="The same seed gives the same rehearsal.")
+    return visibility, int(seed)
 
 
 def _person(profile: Any) -> str:
