@@ -94,10 +94,11 @@ def main() -> None:
         for title, session in (("made against the server", served), ("made by the rehearsal cast", acted)):
             asyncio.run(measure(url, title, session, args.samples, args.rounds))
         if args.every:
-            without, beside = (
-                [asyncio.run(made(url, every, args.samples))[0] for _ in range(args.rounds)] for every in (0, args.every)
-            )
-            more = median(beside) / median(without) - 1
+            pairs = [
+                [asyncio.run(made(url, every, args.samples))[0] for every in (0, args.every)] for _ in range(args.rounds)
+            ]
+            without, beside = zip(*pairs, strict=True)
+            more = median(b / w for w, b in pairs) - 1
             print(
                 f"rated every {args.every} turns: {median(beside):.2f} s, not rated {median(without):.2f} s, {more:+.1%}"
                 f"  goal 5% {'met' if more < 0.05 else 'MISSED'}"

@@ -12,7 +12,8 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -72,9 +73,13 @@ def prompt_hash(prompt: Prompt) -> str:
 
 def file_name(session: Session, ending: str) -> str:
     """Return the name of a session's file, as in magnet_mei-lin-chow_20260131-1405_1f2e3d4c.json; `ending` has no dot."""
-    made = session.created.strftime("%Y%m%d-%H%M")
-    safe = re.sub(r"[^A-Za-z0-9-]+", "-", session.id)[:40]
-    return f"magnet_{session.profile.id}_{made}_{safe}.{ending}"
+    return file_named(session.profile.id, session.created, session.id, ending)
+
+
+def file_named(client: str, created: datetime, id: str, ending: str) -> str:
+    """Return the name of the file of a session of which only these are known."""
+    safe = re.sub(r"[^A-Za-z0-9-]+", "-", id)[:40]
+    return f"magnet_{client}_{created:%Y%m%d-%H%M}_{safe}.{ending}"
 
 
 def jsonl(sessions: Iterable[Session]) -> str:
@@ -198,16 +203,33 @@ def bundle(sessions: Iterable[Session]) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("NOTICE.txt", _notice(kept))
         archive.writestr("profiles.json", profiles_json(clients.values()))
-        named: dict[str, Session] = {}
-        for session in kept:
-            name, n = file_name(session, "json"), 1
-            while named.get(name, session) != session:
-                n += 1
-                name = file_name(session, f"{n}.json")
-            if name not in named:
-                archive.writestr(f"sessions/{name}", native(session))
-            named[name] = session
+        for name, session in _named(kept, "json"):
+            archive.writestr(f"sessions/{name}", native(session))
     return content.getvalue()
+
+
+def files(sessions: Iterable[Session], ending: str, write: Callable[[Session], str]) -> bytes:
+    """Return a zip with a file for each session, as `write` gives it, and a notice."""
+    kept = list(sessions)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("NOTICE.txt", _notice(kept))
+        for name, session in _named(kept, ending):
+            archive.writestr(name, write(session))
+    return content.getvalue()
+
+
+def _named(sessions: Iterable[Session], ending: str) -> Iterator[tuple[str, Session]]:
+    """Yield different sessions, each with a file name of its own."""
+    named: dict[str, Session] = {}
+    for session in sessions:
+        name, n = file_name(session, ending), 1
+        while named.get(name, session) != session:
+            n += 1
+            name = file_name(session, f"{n}.{ending}")
+        if name not in named:
+            named[name] = session
+            yield name, session
 
 
 def _notice(sessions: list[Session]) -> str:

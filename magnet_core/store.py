@@ -1,8 +1,9 @@
-"""The library of sessions: a SQLite file by default, PostgreSQL by URL, the same code for both.
+"""The library of sessions and of own clients: a SQLite file by default, PostgreSQL by URL, the same code for both.
 
 A session is stored as its head and its turns, a row each, so that every finished turn costs one small row and the list
 reads heads only. What is stored never changes: saving adds what is not there, and refuses what contradicts it. A title, tags and the
-mark of deletion belong to the library, not to the session. A database of an earlier version is brought up to date in place.
+mark of deletion belong to the library, not to the session. A client may change: a session keeps the client it was made with.
+A database of an earlier version is brought up to date in place.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     inspect,
     or_,
@@ -44,7 +46,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from magnet_core.domain import Attitude, Session, Turn, Value
+from magnet_core.domain import Attitude, ClientProfile, Session, Turn, Value
 from magnet_core.errors import StoreError
 from magnet_core.scoring.items import Scorecard
 
@@ -91,6 +93,15 @@ _CARDS = Table(
     Column("session_id", String(64), ForeignKey(_SESSIONS.c.id, ondelete="CASCADE"), primary_key=True),
     Column("sha", String(64), primary_key=True),
     Column("created", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)
+_CLIENTS = Table(
+    "clients",
+    _TABLES,
+    Column("id", String(120), primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    Column("deleted", Float),
     Column("body", Text, nullable=False),
 )
 
@@ -257,12 +268,68 @@ class Store:
                 raise StoreError(f"There is no deleted session {id!r} to restore.")
 
     def purge(self, before: datetime | None = None) -> int:
-        """Remove for good the sessions that are deleted (or were before a time); return how many."""
-        gone = _SESSIONS.c.deleted.is_not(None)
-        if before is not None:
-            gone &= _SESSIONS.c.deleted < before.timestamp()
+        """Remove for good the sessions and clients that are deleted (or were before a time); return how many sessions."""
+
+        def gone(table: Table) -> Any:
+            old = table.c.deleted.is_not(None)
+            return old if before is None else old & (table.c.deleted < before.timestamp())
+
         with self._sentences(), self._writer.begin() as connection:
-            return connection.execute(delete(_SESSIONS).where(gone)).rowcount
+            connection.execute(delete(_CLIENTS).where(gone(_CLIENTS)))
+            return connection.execute(delete(_SESSIONS).where(gone(_SESSIONS))).rowcount
+
+    def add_clients(self, profiles: Iterable[ClientProfile], taken: Iterable[str] = ()) -> list[ClientProfile]:
+        """Keep new clients, all or none; return them with the ids they got: their own, or the next one that is free.
+
+        Ids in `taken` are not given. A client that is there already, word for word, is returned as it is there.
+        """
+        new, others = list(profiles), set(taken)
+        with self._sentences():
+            try:
+                return self._add_clients(new, others)
+            except IntegrityError:
+                # another program took an id first: look again which are free
+                return self._add_clients(new, others)
+
+    def save_client(self, profile: ClientProfile, over: ClientProfile | None = None) -> None:
+        """Keep a client under its id, in place of what is there; a deleted one is back.
+
+        With `over`, only while just that is there: raises `StoreError` when it was changed or deleted elsewhere meanwhile.
+        """
+        with self._sentences():
+            try:
+                self._save_client(profile, over)
+            except IntegrityError:
+                self._save_client(profile, over)
+
+    def clients(self) -> list[ClientProfile]:
+        """Return the own clients, the latest changed first."""
+        return self._clients(_CLIENTS.c.deleted.is_(None), order=_CLIENTS.c.updated.desc())
+
+    def deleted_clients(self, limit: int = 50) -> list[ClientProfile]:
+        """Return the own clients that can still be restored, the latest deleted first."""
+        return self._clients(_CLIENTS.c.deleted.is_not(None), order=_CLIENTS.c.deleted.desc(), limit=limit)
+
+    def clients_state(self) -> tuple[float, ...]:
+        """Return figures that differ after every change to the own clients: who has read them need not read them again."""
+        kept = _CLIENTS.c.deleted.is_(None)
+        seen = select(func.count(), func.sum(_CLIENTS.c.updated), func.max(_CLIENTS.c.updated)).where(kept)
+        with self._sentences(), self._engine.begin() as connection:
+            return tuple(figure or 0 for figure in connection.execute(seen).one())
+
+    def delete_client(self, id: str) -> None:
+        """Take a client out of the list; until it is purged, it can be restored. Sessions made with it stay as they are."""
+        there = (_CLIENTS.c.id == id) & _CLIENTS.c.deleted.is_(None)
+        with self._sentences(), self._writer.begin() as connection:
+            if not connection.execute(update(_CLIENTS).where(there).values(deleted=time.time())).rowcount:
+                raise StoreError(f"There is no client {id!r} in the library.")
+
+    def restore_client(self, id: str) -> None:
+        """Undo the deletion of a client."""
+        gone = (_CLIENTS.c.id == id) & _CLIENTS.c.deleted.is_not(None)
+        with self._sentences(), self._writer.begin() as connection:
+            if not connection.execute(update(_CLIENTS).where(gone).values(deleted=None, updated=time.time())).rowcount:
+                raise StoreError(f"There is no deleted client {id!r} to restore.")
 
     def save_card(self, card: Scorecard) -> None:
         """Keep a scorecard beside the session it is about; the same card saved again changes nothing."""
@@ -302,6 +369,45 @@ class Store:
         wanted = select(*columns).where(*which).order_by(_SESSIONS.c.updated.desc(), _SESSIONS.c.id).limit(limit)
         with self._sentences(), self._engine.begin() as connection:
             return [_entry(row._mapping) for row in connection.execute(wanted)]
+
+    def _clients(self, which: Any, order: Any, limit: int | None = None) -> list[ClientProfile]:
+        wanted = select(_CLIENTS.c.id, _CLIENTS.c.body).where(which).order_by(order, _CLIENTS.c.id).limit(limit)
+        with self._sentences(), self._engine.begin() as connection:
+            return [_client(id, body) for id, body in connection.execute(wanted)]
+
+    def _add_clients(self, profiles: list[ClientProfile], taken: set[str]) -> list[ClientProfile]:
+        found, rows, now = list[ClientProfile](), list[dict[str, Any]](), time.time()
+        with self._writer.begin() as connection:
+            known = connection.execute(select(_CLIENTS.c.id, _CLIENTS.c.body, _CLIENTS.c.deleted)).all()
+            used = {row.id for row in known} | taken
+            kept = {_nameless(row.id, row.body): row.id for row in known if row.deleted is None}
+            for profile in profiles:
+                words = _nameless(profile.id, profile.model_dump_json())
+                if words not in kept:
+                    kept[words] = _free(profile.id, used)
+                    used.add(kept[words])
+                    body = profile.model_copy(update={"id": kept[words]}).model_dump_json()
+                    rows.append({"id": kept[words], "created": now, "updated": now, "deleted": None, "body": body})
+                found.append(profile.model_copy(update={"id": kept[words]}))
+            if rows:
+                connection.execute(insert(_CLIENTS), rows)
+        return found
+
+    def _save_client(self, profile: ClientProfile, over: ClientProfile | None) -> None:
+        own, body, now = _CLIENTS.c.id == profile.id, profile.model_dump_json(), time.time()
+        with self._writer.begin() as connection:
+            there = connection.execute(
+                select(_CLIENTS.c.body, _CLIENTS.c.deleted).where(own).with_for_update()
+            ).one_or_none()
+            if over is not None and (there is None or there.deleted is not None):
+                raise StoreError(f"{over.name} was deleted in another window meanwhile.")
+            if over is not None and there is not None and _client(profile.id, there.body) != over:
+                raise StoreError(f"{over.name} was changed in another window meanwhile.")
+            if there is None:
+                row = {"id": profile.id, "created": now, "updated": now, "deleted": None, "body": body}
+                connection.execute(insert(_CLIENTS).values(row))
+            elif there.body != body or there.deleted is not None:
+                connection.execute(update(_CLIENTS).where(own).values(body=body, updated=now, deleted=None))
 
     def _note(self, id: str, **values: Any) -> None:
         """Write what the library notes on a session that is in it."""
@@ -434,6 +540,26 @@ def _stored(connection: Connection, id: str, *, also_deleted: bool = False) -> S
         return Session.model_validate_json(head).model_copy(update={"turns": turns})
     except ValidationError as error:
         raise StoreError(f"The session {id!r} was stored by another version of this program and cannot be read.") from error
+
+
+def _client(id: str, body: str) -> ClientProfile:
+    try:
+        return ClientProfile.model_validate_json(body)
+    except ValidationError as error:
+        raise StoreError(f"The client {id!r} was stored by another version of this program and cannot be read.") from error
+
+
+def _nameless(id: str, body: str) -> str:
+    """Return a stored client's text with its id blanked: two that are alike are the same client."""
+    return body.replace(f'"id":"{id}"', '"id":""', 1)
+
+
+def _free(id: str, used: set[str]) -> str:
+    free, number = id, 1
+    while free in used:
+        number += 1
+        free = f"{id[:110].strip('-')}-{number}"
+    return free
 
 
 def _migrate(connection: Connection) -> None:
