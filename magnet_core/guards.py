@@ -37,14 +37,18 @@ Guard = Callable[[Answer], Problem | None]
 NEAR = 0.85
 """Share of words in common, in order, from which two messages count as a near repetition."""
 
+_ROLES = r"reflection|questioning|solutions|normali[sz]ing|psycho-?education"
 _META = re.compile(
-    r"(?i)\bhere(?:'s| is| are)\b[^.\n]{0,60}\b(?:response|reply|message|utterance|draft)\b"
+    r"(?im)\bhere(?:'s| is| are)\b[^.\n]{0,60}\b(?:response|reply|message|utterance|draft)\b"
     r"|\(\s*note\b|\bnote:\s"
     r"|\bas an ai\b|\blanguage model\b"
     r"|\b(?:this|my|the) (?:response|reply|message) (?:combines|uses|incorporates|aims|reflects|follows)\b"
     r"|\bi(?:'ve| have)? (?:combined|incorporated|blended)\b[^.\n]{0,60}\b(?:technique|reflection|normali[sz]|psycho|suggest|response|draft)"
     r"|\b(?:potential|possible|suggested) (?:counsel(?:l)?or|client)?\s*(?:response|utterance)\b"
     r"|<\|[a-z_]+\|>|\[/?INST\]"
+    # parts of the prompt itself: a draft's label, the line that names turn and role, the choice
+    rf"|^[\s*_]*(?:{_ROLES}|chosen|drafts?)[\s*_]*:|\b\d+/\d+ (?:{_ROLES}|planner|selector|responder|team|counsellor)\b"
+    rf"|\[turn \d+\]|\b(?:chose|chosen|choosing|selected)\b[^.\n]{{0,30}}\b(?:{_ROLES})\b"
 )
 _OTHER = {
     "counsellor": re.compile(r"(?im)^[\s*_]*(?:client|patient|user)[\s*_]*:"),
@@ -110,15 +114,19 @@ def earlier(moment: Moment) -> list[str]:
 
 def repetition(answer: Answer) -> Problem | None:
     """Refuse an exact or near repetition of an own earlier message."""
-    words = _words(answer.text)
-    if not words:
-        return None
-    for number, text in enumerate(earlier(answer.moment)):
-        before = _words(text)
-        if before == words:
-            return Problem("repetition", f"it is the same as your message {number + 1} of this session.")
-        if len(words) >= 6 and _near(words, before):
-            return Problem("repetition", f"it is nearly the same as your message {number + 1} of this session.")
+    for number, text in enumerate(earlier(answer.moment), 1):
+        if repeats(answer.text, text):
+            return Problem("repetition", f"it says again what your message {number} of this session said.")
+    return None
+
+
+def echo(answer: Answer) -> Problem | None:
+    """Refuse an answer that gives the other speaker's last message back."""
+    moment = answer.moment
+    heard = moment.response if moment.agent == "client" else moment.session.transcript[-1].text
+    if heard and repeats(answer.text, heard):
+        other = "counsellor" if moment.agent == "client" else "client"
+        return Problem("repetition", f"it only gives back what the {other} has just said.")
     return None
 
 
@@ -142,7 +150,7 @@ def first_problem(guards: Iterable[Guard], answer: Answer) -> Problem | None:
     return next((problem for guard in guards if (problem := guard(answer))), None)
 
 
-SPOKEN: tuple[Guard, ...] = (empty, truncated, meta, other_speaker, repetition)
+SPOKEN: tuple[Guard, ...] = (empty, truncated, meta, other_speaker, repetition, echo)
 """The guards of everyone who speaks."""
 WRITTEN: tuple[Guard, ...] = (empty, truncated)
 """The guards of structured answers."""

@@ -35,6 +35,12 @@ def problem(text: str, agent: str = "responder", finish: str = "stop") -> str:
         ("How are you? (Note: I combined Normalization and Psychoeducation.)", "responder", "meta"),
         ("As an AI, I cannot feel that.", "client", "meta"),
         ("<|start_header_id|>How are you?", "responder", "meta"),
+        ("How are you?\n\nsolutions: try a list.\nChosen: solutions", "responder", "meta"),
+        ("Let us see.\n\n1/3 responder", "responder", "meta"),
+        ("Fine, I suppose. [turn 3]", "client", "meta"),
+        ("I'm glad you chose reflection, questioning, and solutions.", "responder", "meta"),
+        ("I chose to walk home, and it was a solution of sorts.", "client", ""),
+        ("Solutions are what my boss wants.", "client", ""),
         ("How are you?\nClient: Fine, thanks.", "responder", "other-speaker"),
         ("Fine.\n**Counselor:** And now?", "client", "other-speaker"),
         ("What did you notice first when you opened the door?", "responder", ""),
@@ -50,6 +56,17 @@ def test_answers_are_refused_for_what_is_wrong_with_them(text: str, agent: str, 
 
 def test_an_answer_cut_off_is_refused() -> None:
     assert problem("And then we could", finish="length") == "truncated"
+
+
+def test_a_client_who_only_gives_the_counsellor_back_is_refused() -> None:
+    session = new_session(samples()[0])
+    said = "What was the first thing you noticed when you opened that letter?"
+    moment = Moment(agent="client", session=session, response=said)
+    found = first_problem(SPOKEN, Answer(said, said, "stop", moment))
+    assert found and found.kind == "repetition" and "counsellor" in found.detail
+    parrot = session.profile.opening.client
+    found = first_problem(SPOKEN, Answer(parrot, parrot, "stop", Moment(agent="reflection", session=session)))
+    assert found and "client has just said" in found.detail
 
 
 def test_a_short_answer_may_come_twice_in_other_words() -> None:
