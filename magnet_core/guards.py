@@ -124,7 +124,7 @@ def echo(answer: Answer) -> Problem | None:
     """Refuse an answer that gives the other speaker's last message back."""
     moment = answer.moment
     heard = moment.response if moment.agent == "client" else moment.session.transcript[-1].text
-    if heard and repeats(answer.text, heard):
+    if heard and repeats(answer.text, heard, near_from=12):
         other = "counsellor" if moment.agent == "client" else "client"
         return Problem("repetition", f"it only gives back what the {other} has just said.")
     return None
@@ -134,10 +134,10 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.lower())
 
 
-def repeats(text: str, before: str) -> bool:
-    """Tell whether a text is the same as an earlier one, or nearly (six words and more)."""
+def repeats(text: str, before: str, *, near_from: int = 6) -> bool:
+    """Tell whether a text is the same as an earlier one, or nearly, where it has at least so many words."""
     words, old = _words(text), _words(before)
-    return bool(words) and (words == old or (len(words) >= 6 and _near(words, old)))
+    return bool(words) and (words == old or (len(words) >= near_from and _near(words, old)))
 
 
 def _near(words: list[str], before: list[str]) -> bool:
