@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
@@ -42,7 +43,7 @@ async def play(profile: ClientProfile, turns: int, seed: int, method: str = "mag
 def distinct2(session: Session) -> float:
     """Return distinct bigrams over all bigrams, whitespace tokens, all messages of the session."""
     tokens = " ".join(u.text for u in session.transcript).split()
-    pairs = list(zip(tokens, tokens[1:], strict=False))
+    pairs = list(pairwise(tokens))
     return len(set(pairs)) / len(pairs)
 
 
