@@ -365,7 +365,9 @@ def _cut(text: str, pieces: int) -> list[str]:
 def _words(chance: random.Random) -> Iterator[str]:
     """Yield made-up words of 4.7 letters on average, about as long as those of counselling dialogues in English."""
     while True:
-        syllables = (chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(chance.choice((1, 2, 2, 2, 2, 2, 3, 3))))
+        syllables = (
+            chance.choice("bdfgklmnprstvz") + chance.choice("aeiou") for _ in range(chance.choice((1, 2, 2, 2, 2, 2, 3, 3)))
+        )
         yield "".join(syllables) + chance.choice(("", "n"))
 
 
