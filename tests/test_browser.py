@@ -18,6 +18,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from magnet_core.store import Store
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -34,9 +36,8 @@ ADDRESSES = [f"/{path.stem}" for path in sorted((ROOT / "pages").glob("*/*.py"))
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run the app with a library of its own; yield its address."""
+def launch(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the app with a library of its own; return its process and its address when it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -52,16 +53,23 @@ def serving(folder: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    address, end = f"http://127.0.0.1:{port}", time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+            return server, address
+        except OSError:
+            if time.monotonic() > end or server.poll() is not None:
+                server.kill()
+                raise AssertionError("The server did not start.") from None
+            time.sleep(0.1)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run the app with a library of its own; yield its address."""
+    server, address = launch(folder)
     try:
-        address = f"http://127.0.0.1:{port}"
-        end = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < end and server.poll() is None, "The server did not start."
-                time.sleep(0.1)
         yield address
     finally:
         server.terminate()
@@ -183,6 +191,33 @@ def test_a_run_goes_on_without_its_window_and_is_taken_up_after_a_reload(page: P
     idle(page)
 
 
+def test_a_killed_server_has_lost_no_finished_turn(page: Page, tmp_path: Path) -> None:
+    server, address = launch(tmp_path)
+    try:
+        page.goto(address)
+        set_pace(page, "Calm")
+        press(page, "Play to the end")
+        expect(where(page)).to_have_text("Turn 1 of 20")
+        set_pace(page, "At once")
+        expect(where(page)).to_have_text(re.compile(r"Turn ([3-9]|1\d|20) of 20"), timeout=30_000)
+    finally:
+        server.kill()
+        server.wait(10)
+    kept = len(Store(f"sqlite:///{tmp_path / 'library.db'}").recent())
+    assert kept == 1
+    with serving(tmp_path) as again:
+        page.goto(again)
+        press(page, "Recent")
+        page.locator("[class*='st-key-open_'] button").first.click()
+        expect(where(page)).to_have_text(re.compile(r"Turn ([2-9]|1\d|20) of 20"))
+        expect(page.get_by_text("Good morning, Mei")).to_be_visible()
+        before = int(where(page).inner_text().split()[1])
+        if before < 20:
+            set_pace(page, "At once")
+            press(page, "Next turn")
+            expect(where(page)).to_have_text(f"Turn {before + 1} of 20")
+
+
 def test_a_second_window_may_watch_but_not_steer(chromium: Browser, page: Page, address: str) -> None:
     page.goto(address)
     press(page, "Play to the end")
@@ -199,7 +234,7 @@ def test_a_second_window_may_watch_but_not_steer(chromium: Browser, page: Page, 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_calls_are_drawn_for_the_researcher(chromium: Browser, address: str, scheme: Literal["light", "dark"]) -> None:
     page = chromium.new_page(color_scheme=scheme, viewport={"width": 1440, "height": 900})
-    page.goto(address)
+    page.goto(f"{address}/?audience=researcher")
     set_pace(page, "At once")
     press(page, "Next turn")
     expect(where(page)).to_have_text("Turn 1 of 20")
