@@ -20,7 +20,12 @@ HERE = Path(__file__).parent
 def pages() -> dict[str, list[Page]]:
     """Return the pages by section, in order; page files stand one folder deep and are named as their addresses."""
     return {
-        "Watch": [st.Page("pages/watch/session.py", title="Session", icon=":material/forum:", default=True)],
+        "Watch": [
+            st.Page("pages/watch/session.py", title="Session", icon=":material/forum:", default=True),
+            st.Page("pages/watch/clients.py", title="Clients", icon=":material/groups:"),
+            st.Page("pages/watch/library.py", title="Library", icon=":material/collections_bookmark:"),
+        ],
+        "Judge": [st.Page("pages/judge/scores.py", title="Scores", icon=":material/fact_check:")],
         "Set up": [st.Page("pages/setup/models.py", title="Models", icon=":material/tune:")],
     }
 

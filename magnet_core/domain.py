@@ -276,6 +276,8 @@ class Given(Value):
     """Which of the messages a person typed."""
     calls: tuple[AgentCall, ...] = ()
     """The calls that the given parts came from, when they come from an earlier turn."""
+    flags: tuple[Flag, ...] = ()
+    """What a reader should know of the given parts."""
 
 
 class Prompt(Value):

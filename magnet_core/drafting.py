@@ -16,6 +16,7 @@ from magnet_core import finding, prompts, reading
 from magnet_core.domain import ClientProfile, Intake, Moment, Opening, Session, Value
 from magnet_core.errors import ModelError, ProfileError
 from magnet_core.finding import Finding, sentences
+from magnet_core.hints import SMALL_WORDS
 from magnet_core.knowledge import read
 from magnet_core.models import Message, Player, Request
 from magnet_core.models.calls import Heard, hear
@@ -300,7 +301,8 @@ def _borne_out(said: str, quote: str, text: str) -> str:
     """
     if len(_plain(quote).split()) >= 2 and _plain(quote) in _plain(text):
         return " ".join(quote.split())
-    own = set(_plain(said).split())
+    words = set(_plain(said).split())
+    own = words - SMALL_WORDS or words
     shared = [(len(own & set(_plain(s).split())) / len(own), s) for s in sentences(text)] if own else []
     most, sentence = max(shared, default=(0.0, ""))
     return sentence if most >= 0.5 else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from magnet_core.domain import AgentCall, Session
+from magnet_core.domain import AgentCall, Given, Session, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,17 @@ class TurnStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsReady:
+    """The next message of the turn is about to be written; `given` is what stands so far.
+
+    Close the stream here to let a person write it, and take the turn again with what is given and the person's words.
+    """
+
+    speaker: Speaker
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFinished:
     """A turn is there whole; the session includes it."""
 
@@ -72,4 +83,4 @@ class SessionFinished:
 
 
 AgentEvent = AgentStarted | AgentDelta | AgentRetried | AgentFinished
-SessionEvent = AgentEvent | SessionOpened | TurnStarted | TurnFinished | SessionFinished
+SessionEvent = AgentEvent | SessionOpened | TurnStarted | PartsReady | TurnFinished | SessionFinished

@@ -6,6 +6,7 @@ A guard looks at the text as it would be used and returns a `Problem`, or None. 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -141,8 +142,11 @@ def repeats(text: str, before: str, *, near_from: int = 6) -> bool:
 
 
 def _near(words: list[str], before: list[str]) -> bool:
-    match = SequenceMatcher(None, words, before, autojunk=False)
-    return match.real_quick_ratio() >= NEAR and match.quick_ratio() >= NEAR and match.ratio() >= NEAR
+    needed = NEAR * (len(words) + len(before)) / 2
+    # the matcher is slow to build, and few messages have so many words in common in any order
+    if min(len(words), len(before)) < needed or (Counter(words) & Counter(before)).total() < needed:
+        return False
+    return SequenceMatcher(None, words, before, autojunk=False).ratio() >= NEAR
 
 
 def first_problem(guards: Iterable[Guard], answer: Answer) -> Problem | None:

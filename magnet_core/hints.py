@@ -16,10 +16,11 @@ from magnet_core.profile_fields import Content, fields, flat
 
 ALIKE = 0.7
 """Share of words in common from which two pieces of evidence say the same."""
-_SMALL = frozenset(
+SMALL_WORDS = frozenset(
     """a an and are as at be been but by can do for from had has have he her his i if in is it its me my not of on or our she so
     that the their them then there they this to was we were what when will with would you your""".split()  # noqa: SIM905
 )
+"""Words that say nothing by themselves: sharing them is no likeness."""
 
 
 class Hint(Value):
@@ -211,4 +212,4 @@ def _shared(one: str, other: str) -> bool:
 
 def _words(text: str) -> set[str]:
     found: Iterable[str] = re.findall(r"[^\W\d_]+", text.lower().replace("’", "'"))
-    return {word[:6] for word in found if word not in _SMALL and len(word) > 2}
+    return {word[:6] for word in found if word not in SMALL_WORDS and len(word) > 2}

@@ -37,6 +37,7 @@ from magnet_core.domain import (
 from magnet_core.events import (
     AgentDelta,
     AgentEvent,
+    PartsReady,
     SessionEvent,
     SessionFinished,
     SessionOpened,
@@ -126,16 +127,23 @@ async def take_turn(
         return runs[-1]
 
     choice, candidates, response, reply = given.choice, given.candidates, given.response, given.reply
+
+    def ready() -> Given:
+        calls = (*given.calls, *(call for r in runs for call in r.calls))
+        noted = (*given.flags, *(flag for r in runs for flag in r.flags))
+        return Given(choice=choice, candidates=candidates, response=response, typed=given.typed, calls=calls, flags=noted)
+
     if response is None:
         selector = run(method.selector) if method.selector and choice is None else None
-        ready = {c.technique: c for c in candidates}
-        specialists = [run(agent) for agent in method.specialists if Technique(agent.name) not in ready]
+        drafts = {c.technique: c for c in candidates}
+        specialists = [run(agent) for agent in method.specialists if Technique(agent.name) not in drafts]
         async with aclosing(_fan(list(runs), fan_out, number)) as events:
             async for event in events:
                 yield event
         choice = selector.output if selector else choice
-        ready |= {Technique(r.agent.name): Candidate(technique=Technique(r.agent.name), text=r.output) for r in specialists}
-        candidates = tuple(ready[technique] for technique in Technique if technique in ready)
+        drafts |= {Technique(r.agent.name): Candidate(technique=Technique(r.agent.name), text=r.output) for r in specialists}
+        candidates = tuple(drafts[technique] for technique in Technique if technique in drafts)
+        yield PartsReady("counsellor", ready())
         speaker = run(method.speaker, choice=choice, candidates=candidates)
         async with aclosing(speaker.events()) as events:
             async for event in events:
@@ -144,6 +152,7 @@ async def take_turn(
         choice, candidates, response = choice or draft.choice, candidates or draft.candidates, draft.response
     early: tuple[Flag, ...] = ()
     if reply is None:
+        yield PartsReady("client", ready())
         client = run(method.client, response=response)
         async with aclosing(client.events()) as events:
             async for event in events:
@@ -157,6 +166,7 @@ async def take_turn(
         typed=given.typed,
         calls=(*given.calls, *(call for r in runs for call in r.calls)),
         flags=(
+            *given.flags,
             *(flag for r in runs for flag in r.flags),
             *_choice_flags(choice, number),
             *early,
@@ -204,12 +214,17 @@ def kept(turn: Turn, agent: str) -> Given:
     candidates = tuple(c for c in turn.candidates if c.technique.value != agent)
     response = turn.response if agent == "client" else None
     standing = {c.technique.value for c in candidates} | ({"selector"} if choice else set())
+
+    def stands(name: str) -> bool:
+        return name in standing or (response is not None and name != "client")
+
     return Given(
         choice=choice,
         candidates=candidates,
         response=response,
         typed=tuple(speaker for speaker in turn.typed if speaker == "counsellor" and response is not None),
-        calls=tuple(c for c in turn.calls if c.agent in standing or (response is not None and c.agent != "client")),
+        calls=tuple(c for c in turn.calls if stands(c.agent)),
+        flags=tuple(f for f in turn.flags if stands(f.agent) and (f.agent, f.kind) != ("selector", "unreadable")),
     )
 
 

@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,22 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from magnet_core.domain import Attitude, ClientProfile, Session, Turn, Value
+from magnet_core.domain import Attitude, CbtTechnique, ClientProfile, Session, Turn, Value
 from magnet_core.errors import StoreError
 from magnet_core.scoring.items import Scorecard
+from magnet_core.scoring.rubrics import Rubric
 
 BUSY_SECONDS = 15
 """How long a write waits for another program's write."""
+ATTEMPTS = 20
+"""How often free ids for new clients are looked for while other programs take them."""
 QUOTED = 160
 """Characters of a text that a found session quotes."""
 
@@ -95,6 +99,14 @@ _CARDS = Table(
     Column("created", Float, nullable=False),
     Column("body", Text, nullable=False),
 )
+_RUBRICS = Table(
+    "rubrics",
+    _TABLES,
+    Column("id", String(80), primary_key=True),
+    Column("updated", Float, nullable=False),
+    Column("deleted", Float),
+    Column("body", Text, nullable=False),
+)
 _CLIENTS = Table(
     "clients",
     _TABLES,
@@ -133,6 +145,15 @@ class Entry(Value):
     """The session it was forked from, if it was."""
     shared: int = 0
     """How many turns it shares with its parent."""
+
+
+class Planned(Value):
+    """Which CBT technique a session's planner picked, and which ones its client was written to call for."""
+
+    session_id: str
+    technique: CbtTechnique | None
+    """None when the plan named none of the twelve."""
+    calls_for: tuple[CbtTechnique, ...]
 
 
 class Found(Value):
@@ -245,7 +266,9 @@ class Store:
         found = {id: own for id, told in hits.items() if (own := _matching(told, wanted))}
         entries = [e for some in _batches(list(found)) for e in self._entries(_SESSIONS.c.id.in_(some))]
         entries.sort(key=lambda entry: entry.updated, reverse=True)
-        return [self._found(entry, found[entry.id], wanted) for entry in entries[:limit]]
+        del entries[limit:]
+        said = self._said({entry.id: found[entry.id][0] for entry in entries})
+        return [_found(entry, found[entry.id], said.get(entry.id, ""), wanted) for entry in entries]
 
     def rename(self, id: str, title: str) -> None:
         """Give a session a title; an empty one takes it away."""
@@ -285,11 +308,11 @@ class Store:
         """
         new, others = list(profiles), set(taken)
         with self._sentences():
-            try:
-                return self._add_clients(new, others)
-            except IntegrityError:
-                # another program took an id first: look again which are free
-                return self._add_clients(new, others)
+            for _ in range(ATTEMPTS - 1):
+                # another program may take an id first: then look again which are free
+                with suppress(IntegrityError):
+                    return self._add_clients(new, others)
+            return self._add_clients(new, others)
 
     def save_client(self, profile: ClientProfile, over: ClientProfile | None = None) -> None:
         """Keep a client under its id, in place of what is there; a deleted one is back.
@@ -360,6 +383,59 @@ class Store:
                     f"A scorecard of session {session_id!r} was stored by another version of this program."
                 ) from error
 
+    def all_cards(self) -> list[Scorecard]:
+        """Return the scorecards of all sessions in the library, oldest first; those that cannot be read are left out."""
+        there = (_SESSIONS.c.id == _CARDS.c.session_id) & _SESSIONS.c.deleted.is_(None)
+        wanted = select(_CARDS.c.body).where(there).order_by(_CARDS.c.created, _CARDS.c.sha)
+        with self._sentences(), self._engine.begin() as connection:
+            return [card for body in connection.execute(wanted).scalars() if (card := _card(body))]
+
+    def cards_state(self) -> tuple[float, ...]:
+        """Return figures that differ after every change to the scorecards, or to which sessions are in the library."""
+        there = (_SESSIONS.c.id == _CARDS.c.session_id) & _SESSIONS.c.deleted.is_(None)
+        seen = select(func.count(), func.sum(_CARDS.c.created), func.max(_CARDS.c.created)).where(there)
+        with self._sentences(), self._engine.begin() as connection:
+            return tuple(figure or 0 for figure in connection.execute(seen).one())
+
+    def plans(self) -> list[Planned]:
+        """Return what the planner picked in every session of the library that has a plan, the latest worked on first."""
+        wanted = select(_SESSIONS.c.id, _SESSIONS.c.head).where(_SESSIONS.c.deleted.is_(None))
+        found: list[Planned] = []
+        with self._sentences(), self._engine.begin() as connection:
+            for id, text in connection.execute(wanted.order_by(_SESSIONS.c.updated.desc(), _SESSIONS.c.id)):
+                head = json.loads(text)
+                if plan := head.get("plan"):
+                    calls_for = head["profile"].get("calls_for", ())
+                    found.append(Planned(session_id=id, technique=plan["technique"], calls_for=calls_for))
+        return found
+
+    def sessions_state(self) -> tuple[float, ...]:
+        """Return figures that differ after every change to which sessions are in the library, and to what is in them."""
+        seen = select(func.count(), func.sum(_SESSIONS.c.updated), func.max(_SESSIONS.c.updated))
+        with self._sentences(), self._engine.begin() as connection:
+            return tuple(figure or 0 for figure in connection.execute(seen.where(_SESSIONS.c.deleted.is_(None))).one())
+
+    def save_rubric(self, rubric: Rubric) -> None:
+        """Keep an own rubric under its id, in place of what is there; a deleted one is back. Its scorecards stay."""
+        own = _RUBRICS.c.id == rubric.id
+        row = {"id": rubric.id, "updated": time.time(), "deleted": None, "body": rubric.model_dump_json()}
+        with self._sentences(), self._writer.begin() as connection:
+            if connection.execute(update(_RUBRICS).where(own).values(row)).rowcount == 0:
+                connection.execute(insert(_RUBRICS).values(row))
+
+    def rubrics(self) -> list[Rubric]:
+        """Return the own rubrics, the latest changed first; those that cannot be read are left out."""
+        kept = select(_RUBRICS.c.body).where(_RUBRICS.c.deleted.is_(None)).order_by(_RUBRICS.c.updated.desc(), _RUBRICS.c.id)
+        with self._sentences(), self._engine.begin() as connection:
+            return [rubric for body in connection.execute(kept).scalars() if (rubric := _rubric(body))]
+
+    def delete_rubric(self, id: str) -> None:
+        """Take an own rubric out of the list; what was scored with it stays."""
+        there = (_RUBRICS.c.id == id) & _RUBRICS.c.deleted.is_(None)
+        with self._sentences(), self._writer.begin() as connection:
+            if not connection.execute(update(_RUBRICS).where(there).values(deleted=time.time())).rowcount:
+                raise StoreError(f"There is no rubric {id!r} in the library.")
+
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when it is used again."""
         self._engine.dispose()
@@ -416,12 +492,20 @@ class Store:
             if not connection.execute(update(_SESSIONS).where(there).values(**values)).rowcount:
                 raise _unknown(id)
 
-    def _found(self, entry: Entry, places: list[int], wanted: list[str]) -> Found:
-        """Quote a session's first place that holds the words, as it is written there."""
-        session = self.session(entry.id)
-        said = _turn_words(session.turns[places[0] - 1]) if places[0] else _head_words(session)
-        own = f"{entry.title}\n{', '.join(entry.tags)}\n{said}" if not places[0] else said
-        return Found(entry=entry, turn=places[0], quote=_quote(own, wanted), places=len(places))
+    def _said(self, places: dict[str, int]) -> dict[str, str]:
+        """Return what is written in one turn of each session, or in its head where the turn is 0."""
+        heads = select(_SESSIONS.c.id, _SESSIONS.c.head)
+        turns = select(_TURNS.c.session_id, _TURNS.c.body)
+        said: dict[str, str] = {}
+        with self._sentences(), self._engine.begin() as connection:
+            for ids in _batches([id for id, turn in places.items() if not turn]):
+                for id, head in connection.execute(heads.where(_SESSIONS.c.id.in_(ids))):
+                    said[id] = _told(id, head)
+            for ids in _batches([id for id, turn in places.items() if turn], size=250):
+                spots = tuple_(_TURNS.c.session_id, _TURNS.c.number).in_([(id, places[id]) for id in ids])
+                for id, body in connection.execute(turns.where(spots)):
+                    said[id] = _told(id, body, turn=True)
+        return said
 
     def _save(self, session: Session) -> None:
         with self._writer.begin() as connection:
@@ -549,6 +633,20 @@ def _client(id: str, body: str) -> ClientProfile:
         raise StoreError(f"The client {id!r} was stored by another version of this program and cannot be read.") from error
 
 
+def _card(body: str) -> Scorecard | None:
+    try:
+        return Scorecard.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _rubric(body: str) -> Rubric | None:
+    try:
+        return Rubric.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
 def _nameless(id: str, body: str) -> str:
     """Return a stored client's text with its id blanked: two that are alike are the same client."""
     return body.replace(f'"id":"{id}"', '"id":""', 1)
@@ -602,6 +700,20 @@ def _from_body(body: str) -> str:
         return _turn_words(Turn.model_validate_json(body)).casefold()
     except ValidationError:
         return ""
+
+
+def _told(id: str, body: str, *, turn: bool = False) -> str:
+    """Return the text of a stored turn or head that can be searched, as it is written there."""
+    try:
+        return _turn_words(Turn.model_validate_json(body)) if turn else _head_words(Session.model_validate_json(body))
+    except ValidationError as error:
+        raise StoreError(f"The session {id!r} was stored by another version of this program and cannot be read.") from error
+
+
+def _found(entry: Entry, places: list[int], said: str, wanted: list[str]) -> Found:
+    """Quote a session's first place that holds the words."""
+    own = said if places[0] else f"{entry.title}\n{', '.join(entry.tags)}\n{said}"
+    return Found(entry=entry, turn=places[0], quote=_quote(own, wanted), places=len(places))
 
 
 def _head_words(session: Session) -> str:

@@ -120,6 +120,8 @@ def test_every_method_shows_what_there_is(app: AppTest, method: str) -> None:
     app.selectbox(key="want_method").set_value(method).run()
     take(app, "next")
     assert "Turn 1 complete." in words(app)
+    app.session_state["audience"] = "researcher"
+    app.run()
     app.session_state["side"] = "Calls"
     app.run()
     assert not app.exception
@@ -211,7 +213,7 @@ def test_a_recording_plays_without_a_model_and_keeps_nothing(app: AppTest, monke
         yield
 
     monkeypatch.setattr(Rehearsal, "stream", refuse)
-    monkeypatch.setattr("ui.state.RECORDING_PACE", 5000.0)
+    monkeypatch.setattr("ui.state.SPEEDS", dict.fromkeys(state.SPEEDS, 5000.0))
     app.button(key="recording").click().run()
     until(app, idle)
     assert "This is a recording" in words(app)
@@ -223,6 +225,8 @@ def test_a_recording_plays_without_a_model_and_keeps_nothing(app: AppTest, monke
 
 def test_prompts_and_answers_of_a_call_are_shown_exactly(app: AppTest) -> None:
     take(app, "next")
+    app.session_state["audience"] = "researcher"
+    app.run()
     app.session_state["side"] = "Calls"
     app.run()
     assert not app.exception

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from magnet_core.domain import Session
+from magnet_core.domain import ClientProfile, Session
 from magnet_core.errors import StoreError
+from magnet_core.profile_fields import build
 from magnet_core.scoring.items import Rating, Scorecard
 from magnet_core.session import fork
 from magnet_core.store import Store
@@ -34,6 +37,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "postgresql":
         for entry in library.recent(1000):
             library.delete(entry.id)
+        for client in library.clients():
+            library.delete_client(client.id)
         library.purge()
     library.close()
 
@@ -364,3 +369,91 @@ def test_the_password_of_a_database_is_not_shown() -> None:
     with pytest.raises(StoreError) as caught:
         Store("nosuch://someone:secret-word@host/magnet")
     assert "secret-word" not in str(caught.value)
+
+
+def an_own_client(name: str = "Rosa Lindqvist", **changes: Any) -> ClientProfile:
+    made = build({"intake.name": name, "intake.age": 34, "intake.reason": "I keep thinking of the ward."})
+    return made.model_copy(update=changes)
+
+
+def test_own_clients_come_back_as_they_were_the_latest_changed_first(store: Store) -> None:
+    first, second = store.add_clients([an_own_client(), an_own_client("Tom Ashby")])
+    assert {profile.id for profile in store.clients()} == {first.id, second.id}
+    changed = first.model_copy(update={"summary": "A nurse who checks"})
+    store.save_client(changed, over=first)
+    assert store.clients() == [changed, second]
+
+
+def test_a_new_client_gets_a_free_id_and_the_same_one_is_kept_once(store: Store) -> None:
+    rosa = an_own_client()
+    other = rosa.model_copy(update={"summary": "Somebody else of that name"})
+    first, again, second = store.add_clients([rosa, rosa, other], taken=[rosa.id])
+    assert (first.id, again.id, second.id) == (f"{rosa.id}-2", f"{rosa.id}-2", f"{rosa.id}-3")
+    assert store.add_clients([other]) == [second]
+    assert len(store.clients()) == 2
+
+
+def test_a_client_changed_or_deleted_elsewhere_is_not_overwritten(store: Store) -> None:
+    (rosa,) = store.add_clients([an_own_client()])
+    theirs, mine = (rosa.model_copy(update={"summary": text}) for text in ("Theirs", "Mine"))
+    store.save_client(theirs, over=rosa)
+    with pytest.raises(StoreError, match="changed in another window"):
+        store.save_client(mine, over=rosa)
+    store.delete_client(rosa.id)
+    with pytest.raises(StoreError, match="deleted in another window"):
+        store.save_client(mine, over=theirs)
+    store.save_client(mine)
+    assert store.clients() == [mine]
+
+
+def test_a_deleted_client_can_be_restored_until_it_is_purged(store: Store) -> None:
+    (rosa,) = store.add_clients([an_own_client()])
+    store.delete_client(rosa.id)
+    assert store.clients() == [] and store.deleted_clients() == [rosa]
+    with pytest.raises(StoreError, match="no client"):
+        store.delete_client(rosa.id)
+    store.restore_client(rosa.id)
+    assert store.clients() == [rosa] and store.deleted_clients() == []
+    store.delete_client(rosa.id)
+    store.purge()
+    with pytest.raises(StoreError, match="no deleted client"):
+        store.restore_client(rosa.id)
+
+
+def test_every_change_to_the_own_clients_is_seen_by_others(store: Store) -> None:
+    seen = [store.clients_state()]
+    (rosa,) = store.add_clients([an_own_client()])
+    seen.append(store.clients_state())
+    store.save_client(rosa.model_copy(update={"summary": "A nurse"}), over=rosa)
+    seen.append(store.clients_state())
+    store.delete_client(rosa.id)
+    seen.append(store.clients_state())
+    store.restore_client(rosa.id)
+    seen.append(store.clients_state())
+    store.add_clients([an_own_client("Tom Ashby")])
+    seen.append(store.clients_state())
+    assert all(before != after for before, after in itertools.pairwise(seen))
+
+
+def test_own_clients_find_a_place_in_a_database_without_them(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    Store(url).close()
+    with sqlite3.connect(tmp_path / "old.db") as old:
+        old.execute("DROP TABLE clients")
+    old.close()
+    library = Store(url)
+    (rosa,) = library.add_clients([an_own_client()])
+    library.close()
+    assert Store(url).clients() == [rosa]
+
+
+def test_two_programs_adding_the_same_name_at_once_both_keep_theirs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    Store(url).close()
+
+    def add(number: int) -> str:
+        return Store(url).add_clients([an_own_client(summary=f"Number {number}")])[0].id
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(add, range(8)))
+    assert len(set(ids)) == 8 == len(Store(url).clients())

@@ -13,11 +13,11 @@ from typing import Any
 import streamlit as st
 
 from magnet_core import reading
-from magnet_core.domain import Choice, Flag, Plan, Session, Technique
+from magnet_core.domain import Candidate, Choice, Flag, Plan, Session, Speaker, Technique
 from magnet_core.methods import Method, method_named
-from ui import theme
+from ui import theme, transcript
 from ui.runner import Said, Snapshot
-from ui.transcript import CURSOR, chips, exchange, flags, message, says
+from ui.transcript import CURSOR, TYPED, chips, exchange, flags, message, says
 
 TICK = 0.1
 """Seconds between two looks at a live run."""
@@ -43,6 +43,8 @@ class Scene:
     """What each speaking agent has said, by name."""
     said: dict[str, Said] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    typed: tuple[Speaker, ...] = ()
+    """Whose message of this turn a person typed."""
     live: bool = False
 
     def of(self, agent: str) -> Said:
@@ -86,7 +88,7 @@ def scene_of(session: Session, number: int) -> Scene:
         said[call.agent] = Said(call.agent, "done", reason=problems, seconds=call.seconds)
     for agent in method.agents:
         said.setdefault(agent, Said(agent, "done"))
-    return Scene(session, method, number, planning, session.plan, turn.choice, texts, said, turn.flags)
+    return Scene(session, method, number, planning, session.plan, turn.choice, texts, said, turn.flags, turn.typed)
 
 
 def scene_of_run(snap: Snapshot) -> Scene:
@@ -96,6 +98,7 @@ def scene_of_run(snap: Snapshot) -> Scene:
     planning = said.pop("planner", Said("planner", "done" if session.plan else "idle"))
     plan = session.plan or (_partial_plan(planning.text) if planning.text else None)
     choice = _partial_choice(said["selector"].text) if said.get("selector") and said["selector"].text else None
+    choice = snap.given.choice or choice
     texts = {name: reading.read_utterance(one.text) for name, one in said.items() if one.text}
     speaker = said.get(method.speaker.name)
     if method.name == "one-call":
@@ -106,7 +109,7 @@ def scene_of_run(snap: Snapshot) -> Scene:
         texts["response"] = texts[speaker.agent]
     if (client := said.get("client")) and client.text:
         texts["client"] = reading.read_reply(re.sub(r"\[/?E?N?D?$", "", client.text)).text
-    return Scene(session, method, snap.turn, planning, plan, choice, texts, said, live=snap.live)
+    return Scene(session, method, snap.turn, planning, plan, choice, texts, said, typed=snap.given.typed, live=snap.live)
 
 
 @lru_cache(maxsize=256)
@@ -209,6 +212,10 @@ def choice_card(scene: Scene) -> str:
     if choice is None:
         words = "The selector picks one to three techniques for this turn, and the plan step it serves."
         return f'<div class="panel lead">{head}<p class="says quiet">{words}</p>{status(one, scene.live)}</div>'
+    if choice.by_person:
+        words = choice.reason or "A person chose these, in place of the selector."
+        head = '<header><h3>Techniques chosen</h3><span class="typed">by a person</span></header>'
+        return f'<div class="panel lead">{head}{chips(choice)}<p class="says quiet">{escape(words)}</p></div>'
     named = chips(choice) or '<p class="flag">None of the five was named.</p>'
     body = says(choice.reason or choice.text, writing=one.status == "writing")
     return f'<div class="panel lead">{head}{named}{body}{status(one, scene.live)}</div>'
@@ -229,8 +236,8 @@ def panel(scene: Scene, technique: Technique) -> str:
     )
 
 
-def response_card(scene: Scene) -> str:
-    """Return the counsellor's message of this turn."""
+def response_card(scene: Scene, drafts: bool = True) -> str:
+    """Return the counsellor's message of this turn; where its drafts are shown, with the words that came from them."""
     speaker = scene.method.speaker.name
     one = scene.of(speaker)
     text = scene.texts.get("response", "")
@@ -241,7 +248,7 @@ def response_card(scene: Scene) -> str:
         if scene.drafts
         else "One counsellor writes the message alone."
     )
-    return _speech(scene, "Counsellor's message", one, text, idle)
+    return _speech(scene, "Counsellor's message", one, text, idle, origins=drafts and scene.drafts)
 
 
 def reply_card(scene: Scene) -> str:
@@ -251,9 +258,30 @@ def reply_card(scene: Scene) -> str:
     return _speech(scene, "Client's reply", scene.of("client"), scene.texts.get("client", ""), idle)
 
 
-def _speech(scene: Scene, title: str, one: Said, text: str, idle: str) -> str:
+def _speech(scene: Scene, title: str, one: Said, text: str, idle: str, origins: bool = False) -> str:
+    speaker: Speaker = "client" if one.agent == "client" else "counsellor"
+    mark = TYPED if speaker in scene.typed and text else ""
     body = _body(text, one) if text or one.status == "writing" else f'<p class="quiet">{escape(idle)}</p>'
-    return f'<div class="card"><header><h3>{title}</h3>{status(one, scene.live)}</header>{body}</div>'
+    if origins and text and one.status == "done" and not mark:
+        body = _with_origins(scene, text)
+    return f'<div class="card"><header><h3>{title}</h3>{mark}{status(one, scene.live)}</header>{body}</div>'
+
+
+_HOW = (
+    "Message and drafts are compared word by word. Three or more words in a row that stand in both, and are not small words only, are "
+    "underlined in the colour of the draft; the longest are taken first, and of several drafts the first is named. It sees copied "
+    "words, not ideas: a draft put in other words is not found. It measures overlap, not what a model did."
+)
+
+
+def _with_origins(scene: Scene, text: str) -> str:
+    """Return the counsellor's message with the words that came from a draft underlined, and how they were found."""
+    drafts = tuple(Candidate(technique=t, text=scene.texts[t.value]) for t in Technique if scene.texts.get(t.value))
+    body, part = transcript.origins(text, drafts)
+    if not part:
+        return body
+    summary = f"Underlined: words that stand in a draft too, {part:.0%} of the message"
+    return f'{body}<details class="how"><summary>{summary}</summary><p>{_HOW}</p></details>'
 
 
 def left_out(method: Method) -> str:
@@ -285,11 +313,13 @@ def tail(snap: Snapshot) -> str:
     parts = ""
     if response:
         parts += message(
-            "counsellor", "Counsellor", response, writing=speaker.status == "writing", below=_chips_below(scene)
-        )
+            "counsellor", "Counsellor", response, writing=speaker.status == "writing", below=_chips_below(scene),
+            typed="counsellor" in scene.typed,
+        )  # fmt: skip
     if client.status in ("waiting", "writing", "again", "done"):
-        parts += message("client", snap.session.profile.name, scene.texts.get("client", ""), writing=client.status != "done")
-    doing = "" if response else _doing(scene)
+        parts += message("client", snap.session.profile.name, scene.texts.get("client", ""), writing=client.status != "done",
+                         typed="client" in scene.typed)  # fmt: skip
+    doing = "" if response or snap.state == "waiting" else _doing(scene)
     heading = f"Turn {snap.writing}" if snap.turn else "Before turn 1"
     note = f'<p class="hint">{escape(doing)}{CURSOR}</p>' if doing else ""
     return f'<div class="talk">{exchange(heading, parts, snap.writing, looked=True, notes=note)}</div>'
@@ -310,19 +340,19 @@ def _doing(scene: Scene) -> str:
     return "The counsellor is about to speak"
 
 
-def slots(scene: Scene) -> dict[str, str]:
-    """Return the cards of a scene by slot, in the order of the work."""
+def slots(scene: Scene, drafts: bool = True) -> dict[str, str]:
+    """Return the cards of a scene by slot, in the order of the work, with or without the specialists' drafts."""
     if scene.turn == 0 and not scene.live and scene.plan:
         return {"plan": plan_card(scene)}
     cards = {"plan": plan_line(scene) if scene.turn else plan_card(scene), "choice": choice_card(scene)}
-    if scene.drafts:
+    if scene.drafts and drafts:
         cards |= {technique.value: panel(scene, technique) for technique in Technique}
-    return cards | {"response": response_card(scene), "client": reply_card(scene)}
+    return cards | {"response": response_card(scene, drafts), "client": reply_card(scene)}
 
 
-def draw(scene: Scene) -> dict[str, tuple[Any, str]]:
-    """Draw a scene; return each slot's placeholder with what it shows."""
-    cards = slots(scene)
+def draw(scene: Scene, drafts: bool = True) -> dict[str, tuple[Any, str]]:
+    """Draw a scene, with or without the specialists' drafts; return each slot's placeholder with what it shows."""
+    cards = slots(scene, drafts)
     drawn: dict[str, tuple[Any, str]] = {}
 
     def place(slot: str, where: Any = st) -> None:
@@ -334,7 +364,7 @@ def draw(scene: Scene) -> dict[str, tuple[Any, str]]:
     place("plan")
     if scene.plan and scene.planning.status == "done":
         _whole_plan(scene)
-    if scene.drafts:
+    if scene.drafts and drafts:
         grid = st.grid("auto", min_column_width=220, gap="small", key="panels")
         for slot in ("choice", *(technique.value for technique in Technique)):
             place(slot, grid)
@@ -366,7 +396,11 @@ def _whole_plan(scene: Scene) -> None:
 
 
 def watch(
-    page: Snapshot, look: Callable[[], Snapshot], drawn: dict[str, tuple[Any, str]], ending: tuple[Any, str] | None
+    page: Snapshot,
+    look: Callable[[], Snapshot],
+    drawn: dict[str, tuple[Any, str]],
+    ending: tuple[Any, str] | None,
+    drafts: bool = True,
 ) -> None:
     """Look at a live run for a moment and redraw what has grown; a new turn or state redraws the whole page.
 
@@ -377,7 +411,7 @@ def watch(
         snap = look()
         if _mark(snap) != _mark(page):
             st.rerun()
-        fresh: dict[str, str] = slots(scene_of_run(snap)) if drawn else {}
+        fresh: dict[str, str] = slots(scene_of_run(snap), drafts) if drawn else {}
         for slot, html in fresh.items():
             if slot in drawn and drawn[slot][1] != html:
                 drawn[slot][0].html(html)

@@ -16,29 +16,31 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
-from magnet_core.domain import FanOut, Session
+from magnet_core.domain import FanOut, Given, Session, Speaker, Turn
 from magnet_core.errors import AgentFailed, MagnetError
 from magnet_core.events import (
     AgentDelta,
     AgentFinished,
     AgentRetried,
     AgentStarted,
+    PartsReady,
     SessionEvent,
     SessionOpened,
     TurnFinished,
     TurnStarted,
 )
-from magnet_core.methods import method_named
+from magnet_core.methods import Method, method_named
 from magnet_core.models import Chunk, Model, ModelFor, Player, Request
 from magnet_core.models.recorded import Recorded
-from magnet_core.session import open_session, take_turn
+from magnet_core.session import NOTHING, open_session, take_turn
 
 Goal = Literal["turn", "end"]
 """How far a run goes: the plan if there is none yet and one turn, or to the session's end."""
 
-State = Literal["running", "stopping", "done", "stopped", "paused", "failed"]
+State = Literal["running", "stopping", "done", "stopped", "paused", "failed", "waiting"]
+"""`waiting`: for the words of a person who sits in a seat."""
 Status = Literal["idle", "waiting", "writing", "again", "done"]
 
 ABANDONED = 60.0
@@ -47,9 +49,13 @@ ADOPTED = 3.0
 """Seconds without its owner looking after which somebody else who looks becomes the owner: a reload makes a new one."""
 KEPT = 600.0
 """Seconds a finished run is remembered."""
+WAITS = 6 * 3600.0
+"""Seconds a run that waits for a person's words is remembered."""
 
 OpenModels = Callable[[asyncio.Semaphore], AbstractAsyncContextManager[ModelFor]]
 Save = Callable[[Session], None]
+GivenFor = Callable[[Session], Given]
+"""What stands already of the next turn of a session."""
 T = TypeVar("T")
 
 
@@ -63,6 +69,15 @@ class Speakers:
 
     open: OpenModels
     fan_out: FanOut = "at-once"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A person in one of the two chairs; the agents go on around them."""
+
+    speaker: Speaker
+    stays: bool = False
+    """Whether for the whole session, not for one turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,9 @@ class Snapshot:
     """The agent that got no answer."""
     mine: bool = True
     """Whether whoever looked may steer the run."""
+    given: Given = NOTHING
+    """What stands of the turn being made, beside what its agents are asked for."""
+    seat: Seat | None = None
 
     @property
     def live(self) -> bool:
@@ -105,8 +123,9 @@ class Snapshot:
 
     @property
     def writing(self) -> int | None:
-        """The turn being written now, None when none is: the plan belongs to turn 1."""
-        return len(self.session.turns) + 1 if self.live and not self.session.ended else None
+        """The turn being written now, by agents or a person, None when none is: the plan belongs to turn 1."""
+        going = self.live or self.state == "waiting"
+        return len(self.session.turns) + 1 if going and not self.session.ended else None
 
 
 @dataclass
@@ -129,6 +148,9 @@ class Run:
     """Who speaks from the next turn on; None once the run has ended, so that no key outlives it."""
     kept: bool = True
     """Whether its turns are saved, which those of a recording are not."""
+    given: Given = NOTHING
+    """What stands already of the turn being made."""
+    seat: Seat | None = None
     _zero: float = field(default_factory=time.monotonic)
     _said: dict[str, Said] = field(default_factory=dict)
     _pieces: dict[str, list[str]] = field(default_factory=dict)
@@ -161,6 +183,8 @@ class Run:
                 error=self.error,
                 failed=self.failed,
                 mine=owner == self.owner,
+                given=self.given,
+                seat=self.seat,
             )
 
     def go_on(self, goal: Goal) -> None:
@@ -174,7 +198,7 @@ class Run:
         cast_now = [planner] if turn == 0 and planner else [name for name in method.agents if name != planner and turn]
         with self._lock:
             self.turn, self._zero = turn, time.monotonic()
-            self._said = {name: Said(name) for name in cast_now}
+            self._said = {name: Said(name) for name in cast_now} | (_standing(self.given, method) if turn else {})
             self._pieces = {}
 
     def hear(self, event: SessionEvent) -> None:
@@ -228,10 +252,14 @@ class Engine:
         open_models: OpenModels,
         save: Save | None = None,
         fan_out: FanOut = "at-once",
+        given: Given = NOTHING,
+        given_for: GivenFor | None = None,
+        seat: Seat | None = None,
     ) -> Run:
         """Go on with a session; a live run of the same owner is told the new goal instead.
 
-        Raises `SessionBusy` when another owner is continuing it.
+        `given` stands already in the next turn, `given_for` tells what does in every other; where somebody takes a `seat`, the
+        run waits for their words when it is their turn to speak. Raises `SessionBusy` when another owner is continuing it.
         """
         with self._lock:
             self._sweep()
@@ -241,10 +269,11 @@ class Engine:
                 run.go_on(goal)
                 return run
             speakers = Speakers(open_models, fan_out)
-            run = Run(owner=owner, session=session, goal=goal, speakers=speakers, kept=save is not None)
+            kept = save is not None
+            run = Run(owner=owner, session=session, goal=goal, speakers=speakers, kept=kept, given=given, seat=seat)
             run.begin(len(session.turns) + 1 if session.plan or session.turns else 0)
             self._runs[run.id] = run
-            run.future = asyncio.run_coroutine_threadsafe(self._drive(run, save), self._loop)
+            run.future = asyncio.run_coroutine_threadsafe(self._drive(run, save, given_for), self._loop)
             return run
 
     def recast(self, owner: str, open_models: OpenModels, fan_out: FanOut) -> None:
@@ -264,6 +293,11 @@ class Engine:
             run.state = "stopping"
             run.future.cancel()
 
+    @property
+    def limit(self) -> asyncio.Semaphore:
+        """The calls in flight, of all runs together."""
+        return self._limit
+
     def run(self, id: str) -> Run | None:
         return self._runs.get(id)
 
@@ -277,18 +311,24 @@ class Engine:
 
     def _sweep(self) -> None:
         now = time.monotonic()
-        for run in [r for r in self._runs.values() if not r.live and now - r.ended > KEPT]:
+        kept = {"waiting": WAITS}
+        for run in [r for r in self._runs.values() if not r.live and now - r.ended > kept.get(r.state, KEPT)]:
             del self._runs[run.id]
 
-    async def _drive(self, run: Run, save: Save | None) -> None:
+    async def _drive(self, run: Run, save: Save | None, given_for: GivenFor | None) -> None:
         async def keep() -> None:
             if save:
                 await asyncio.to_thread(save, run.session)
 
-        async def follow(stream: AsyncGenerator[SessionEvent]) -> None:
+        async def follow(stream: AsyncGenerator[SessionEvent]) -> bool:
+            """Follow a stream; tell whether it was left because a person is to speak."""
             async with aclosing(stream) as events:
                 async for event in events:
+                    if isinstance(event, PartsReady) and run.seat and run.seat.speaker == event.speaker:
+                        run.given = event.given
+                        return True
                     run.hear(event)
+            return False
 
         try:
             end: State | None = None
@@ -300,9 +340,15 @@ class Engine:
                         await keep()
                     while end is None and run.speakers is speakers:
                         if not run.session.ended:
-                            await follow(cast(Any, take_turn(run.session, models, fan_out=speakers.fan_out)))
+                            if given_for and run.given == NOTHING:
+                                run.given = given_for(run.session)
+                            turn = take_turn(run.session, models, fan_out=speakers.fan_out, given=run.given)
+                            if await follow(turn):
+                                end = "waiting"
+                                break
+                            run.given = NOTHING
                             await keep()
-                        if run.session.ended or run.goal == "turn":
+                        if run.session.ended or (run.goal == "turn" and not (run.seat and run.seat.stays)):
                             end = "done"
                         elif time.monotonic() - run.looked > ABANDONED:
                             end = "paused"
@@ -320,10 +366,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Paced:
-    """Gives another model's answers word by word, so many a second."""
+    """Gives another model's answers word by word, so many a second as `pace` says at each word."""
 
     model: Model
-    pace: float
+    pace: Callable[[], float]
 
     @property
     def name(self) -> str:
@@ -333,11 +379,11 @@ class _Paced:
         async for chunk in self.model.stream(request):
             for word in re.findall(r"\s*\S+|\s+$", chunk.text):
                 yield Chunk(word)
-                await asyncio.sleep(1 / self.pace)
+                await asyncio.sleep(1 / self.pace())
             yield replace(chunk, text="")
 
 
-def recording(session: Session, pace: float) -> OpenModels:
+def recording(session: Session, pace: Callable[[], float]) -> OpenModels:
     """Return models that give a session's own answers again, `pace` words a second."""
 
     @asynccontextmanager
@@ -346,6 +392,37 @@ def recording(session: Session, pace: float) -> OpenModels:
         yield lambda _agent: player
 
     return opened
+
+
+def unasked(turn: Turn, speaker: str) -> Given:
+    """Return what of a turn came from no call of the agents that would make it, so that a recording cannot ask for it.
+
+    `speaker` is the agent that writes the counsellor's message.
+    """
+    called = {call.agent for call in turn.calls}
+    if speaker not in called:
+        given = Given(choice=turn.choice, candidates=turn.candidates, response=turn.response)
+    else:
+        choice = turn.choice if "selector" not in called and speaker != "one-call" else None
+        given = Given(choice=choice, candidates=tuple(c for c in turn.candidates if _silent(c.technique, called, speaker)))
+    reply = None if "client" in called else turn.reply
+    return given.model_copy(update={"reply": reply, "typed": turn.typed})
+
+
+def _silent(technique: str, called: set[str], speaker: str) -> bool:
+    return technique not in called and speaker != "one-call"
+
+
+def _standing(given: Given, method: Method) -> dict[str, Said]:
+    """Return as said what is given, so that a page shows it beside what is being written."""
+    texts = {c.technique.value: c.text for c in given.candidates}
+    if given.choice and method.selector:
+        texts[method.selector.name] = given.choice.text or ", ".join(given.choice.techniques)
+    if given.response is not None:
+        texts[method.speaker.name] = given.response
+    if given.reply is not None:
+        texts[method.client.name] = given.reply.text
+    return {name: Said(name, "done", text=text) for name, text in texts.items() if name in method.agents}
 
 
 def _cast(session: Session, models: ModelFor) -> Session:

@@ -10,9 +10,10 @@ import gc
 import secrets
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,28 +22,42 @@ from pydantic import SecretStr
 
 from magnet_core import profiles as profile_files
 from magnet_core.cast import REHEARSAL, Cast, Voice, open_models
-from magnet_core.domain import Attitude, ClientProfile, Session, Visibility
+from magnet_core.domain import Attitude, ClientProfile, Given, Plan, Reply, Session, Speaker, Visibility
 from magnet_core.errors import MagnetError, SettingsError, StoreError
-from magnet_core.methods import MAGNET, METHODS
+from magnet_core.methods import MAGNET, METHODS, method_named
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
-from magnet_core.session import new_session
+from magnet_core.scoring.instruments import Sheet
+from magnet_core.scoring.items import Scorecard
+from magnet_core.scoring.judge import JUDGE, RULES
+from magnet_core.scoring.rubrics import Rubric
+from magnet_core.session import NOTHING, fork, new_session
 from magnet_core.settings import Settings
 from magnet_core.settings import settings as read_settings
-from ui.runner import Engine, Goal, Run, Snapshot, recording
+from magnet_core.trail import Trail
+from ui.runner import Engine, Goal, Run, Seat, Snapshot, recording, unasked
+from ui.scorer import Job, Order, Scorer
 
 if TYPE_CHECKING:
-    from magnet_core.store import Entry, Store
+    from magnet_core.store import Entry, Planned, Store
 
 T = TypeVar("T")
 PACES: dict[str, float] = {"Calm": 15.0, "Brisk": 45.0, "At once": 0.0}
 """Words per second of the rehearsal cast."""
-RECORDING_PACE = 60.0
-"""Words per second of a recording where no pace is chosen."""
+SPEEDS: dict[str, float] = {"Slow": 12.0, "Reading pace": 30.0, "Fast": 120.0}
+"""Words per second of a recording."""
 FIRST_CLIENT = "mei-lin-chow"
 TURNS = range(8, 21)
+CLINICIAN, TEACHER, RESEARCHER = "clinician", "teacher", "researcher"
+AUDIENCES: dict[str, str] = {
+    CLINICIAN: "Dialogue, the plan in plain words and the techniques chosen.",
+    TEACHER: "Also the five specialists' drafts and how the session is built.",
+    RESEARCHER: "Everything: also each call, and who sees what.",
+}
 ADDRESS_LAG = 5.0
 """Seconds the browser may take to show an address that was written."""
+PLACE_LAG = 1.0
+"""The same where a click by the reader's own hand wrote it, so that no run is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,26 @@ def samples() -> dict[str, ClientProfile]:
     found = {profile.id: profile for profile in profile_files.samples()}
     first = {FIRST_CLIENT: found[FIRST_CLIENT]} if FIRST_CLIENT in found else {}
     return first | found
+
+
+def clients() -> dict[str, ClientProfile]:
+    """Return all clients by id: the samples, then the library's own, the latest changed first."""
+    return samples() | own_clients()
+
+
+def own_clients() -> dict[str, ClientProfile]:
+    """Return the library's own clients by id; none, with a sentence kept, when it cannot be read."""
+    try:
+        return _own_clients(store().clients_state())
+    except StoreError as error:
+        say(str(error))
+        return {}
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _own_clients(since: tuple[float, ...]) -> dict[str, ClientProfile]:
+    """Return the own clients as they stand at some figures, by which the cache tells them apart."""
+    return {profile.id: profile for profile in store().clients()}
 
 
 @st.cache_resource(show_spinner=False)
@@ -139,6 +174,9 @@ def set_cast(new: Cast) -> None:
     st.session_state["cast"] = new
     now = cast()
     engine().recast(owner(), partial(open_models, now), now.fan_out)
+    with suppress(StoreError):
+        judge = judge_model() or RULES
+        scorer().recast(owner(), judge, None if judge == RULES else partial(open_models, now), now.fan_out)
 
 
 def key_for(base_url: str) -> SecretStr | None:
@@ -207,6 +245,29 @@ def kept(name: str, otherwise: Any = None) -> Any:
 
 def keep(name: str, value: Any) -> None:
     st.session_state[name] = value
+
+
+def from_address(field: str, allowed: Iterable[str] | None = None) -> None:
+    """Fill a field that has not been drawn yet with what the address says of it, as far as that is allowed.
+
+    Streamlit's own binding of fields to the address was seen to stop once a timed fragment had run on the page.
+    """
+    if field in st.session_state or not (asked := st.query_params.get_all(field)):
+        return
+    st.session_state[field] = asked[0] if allowed is None else [value for value in asked if value in allowed]
+
+
+def to_address(*fields: str) -> None:
+    """Write into the address what stands in these fields."""
+    for field in fields:
+        value = st.session_state.get(field) or []
+        values = [value] if isinstance(value, str) else list(value)
+        if values == st.query_params.get_all(field):
+            continue
+        if values:
+            st.query_params[field] = values
+        else:
+            st.query_params.pop(field, None)
 
 
 def copy(field: str, to: str) -> None:
@@ -293,14 +354,14 @@ def started(session: Session) -> bool:
 
 def fresh(wanted: Wanted) -> Session:
     """Return a session to be, with nothing in it yet."""
-    profile = samples()[wanted.client].with_attitude(wanted.attitude)
+    profile = clients()[wanted.client].with_attitude(wanted.attitude)
     return new_session(profile, method=wanted.method, visibility=wanted.visibility, max_turns=wanted.turns, seed=wanted.seed)
 
 
 def wanted_of(session: Session) -> Wanted:
     """Return the settings a session was made with, as far as they can be wanted again here."""
     return Wanted(
-        session.profile.id if session.profile.id in samples() else FIRST_CLIENT,
+        session.profile.id if session.profile.id in clients() else FIRST_CLIENT,
         session.profile.attitude,
         session.method if session.method in METHODS else MAGNET.name,
         min(max(session.max_turns, TURNS[0]), TURNS[-1]),
@@ -312,6 +373,20 @@ def wanted_of(session: Session) -> Wanted:
 def prepare(wanted: Wanted) -> None:
     """Show a new session to be; what was shown before stays in the library."""
     _show(fresh(wanted))
+
+
+def prepare_with(profile: ClientProfile) -> None:
+    """Show a new session to be with a client as it is, and with the other settings of the session at hand."""
+    held: Session | None = st.session_state.get("session")
+    before = wanted_of(held) if held else Wanted(profile.id, profile.attitude)
+    prepare(replace(before, client=profile.id, attitude=profile.attitude))
+
+
+def client_changed(id: str) -> None:
+    """Let a session to be have the client as it is now; where the client is gone, the first sample."""
+    held: Session | None = st.session_state.get("session")
+    if held and held.profile.id == id and not started(held):
+        prepare_with(clients().get(id) or samples()[FIRST_CLIENT])
 
 
 def start_over(session: Session) -> None:
@@ -330,14 +405,18 @@ def start_over(session: Session) -> None:
     _show(made)
 
 
-def open_stored(id: str) -> None:
-    """Show a session of the library."""
+def open_stored(id: str) -> bool:
+    """Show a session of the library; tell whether it was found."""
     if found := _found(id):
         _show(found)
+    return found is not None
 
 
-def _show(session: Session) -> None:
+def _show(session: Session, *, trail: Trail | None = None) -> None:
     st.session_state["session"] = session
+    st.session_state["trail"] = trail or Trail(now=session.id)
+    if trail is None:
+        note_typed()
     st.session_state.pop("replay", None)
     st.session_state["addressed"] = time.monotonic()
     look_at(None)
@@ -384,8 +463,14 @@ def look(run: Run) -> Snapshot:
     return run.look(owner())
 
 
-def go(session: Session, goal: Goal) -> None:
-    """Go on with a session in the background; what stands in the way is kept as a sentence."""
+def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None = None) -> None:
+    """Go on with a session in the background; what stands in the way is kept as a sentence.
+
+    What stands already of the turn to come, because its making was broken off, still stands unless other parts are `given`.
+    """
+    run = engine().run_on(session.id)
+    if given == NOTHING and run and run.state in ("waiting", "failed") and len(run.session.turns) == len(session.turns):
+        given = run.given
     if ahead := _gone_on(session):
         _show(ahead)
         return say("This session had gone on in another window. This is how it stands now.")
@@ -393,8 +478,9 @@ def go(session: Session, goal: Goal) -> None:
     now = cast()
     try:
         engine().start(
-            session, goal, owner=owner(), open_models=partial(open_models, now), save=store().save, fan_out=now.fan_out
-        )
+            session, goal, owner=owner(), open_models=partial(open_models, now), save=_keeping(), fan_out=now.fan_out,
+            given=given, seat=seat,
+        )  # fmt: skip
     except MagnetError as error:
         say(str(error))
 
@@ -417,12 +503,235 @@ def stop(run: Run) -> None:
     engine().stop(run)
 
 
+def moved(session: Session, run: Run | None) -> bool:
+    """Tell whether another session or run is to be shown than the one a page was drawn with."""
+    held: Session = st.session_state["session"]
+    return (held.id != session.id and not showing_recording()) or run_of(held) is not run
+
+
+# Forks, what-ifs, undo
+
+
+def trail() -> Trail:
+    """Return the way this browser session took among the forks of what it shows."""
+    return st.session_state["trail"] if "trail" in st.session_state else Trail(now=st.session_state["session"].id)
+
+
+def branch(session: Session, turns: int, given: Given = NOTHING, *, anew: bool = False, **changes: Any) -> None:
+    """Show a fork that shares some turns, and let it take its next turn with what is `given`; `anew` is by another seed."""
+    if anew:
+        changes["seed"] = session.seed + 1 + len(_forks_of(session))
+    show_fork(session, fork(session, turns, **changes))
+    if st.session_state["session"].id != session.id:
+        go(st.session_state["session"], "turn", given)
+
+
+def show_fork(session: Session, made: Session) -> None:
+    """Keep a fork and show it; undo leads back."""
+    try:
+        store().save(made)
+    except StoreError as error:
+        return say(str(error))
+    _show(made, trail=trail().to(made.id))
+
+
+def branch_plan(session: Session, turns: int, plan: Plan) -> None:
+    """Show a fork that goes on with another plan after some turns; the plan is then no agent's, so its calls stay behind."""
+    flags = tuple(flag for flag in session.plan_flags if flag.agent != "planner")
+    show_fork(session, fork(session, turns, plan=plan, plan_calls=(), plan_flags=flags))
+
+
+def _forks_of(session: Session) -> list[Entry]:
+    try:
+        return store().children(session.id)
+    except StoreError:
+        return []
+
+
+def walk_to(id: str, turn: int | None = None) -> None:
+    """Show another session of the same family; undo leads back."""
+    if found := _found(id):
+        _show(found, trail=trail().to(id))
+        look_at(turn)
+
+
+def undo() -> None:
+    _walk(trail().undo())
+
+
+def redo() -> None:
+    _walk(trail().redo())
+
+
+def _walk(way: Trail) -> None:
+    left: Session = st.session_state["session"]
+    if found := _found(way.now):
+        _show(found, trail=way)
+        if left.parent and left.parent.session == found.id and left.parent.turns < len(found.turns):
+            look_at(left.parent.turns + 1)
+
+
+def family(session: Session) -> list[Entry]:
+    """Return all sessions of the fork tree, oldest first; none where the session is not kept."""
+    if not started(session):
+        return []
+    try:
+        return store().family(session.id)
+    except StoreError:
+        return []
+
+
+def maker_of(session: Session, number: int) -> Session:
+    """Return the session in which a shared turn was made, which knows the plan, the client and the prompts of it; 0 for the plan."""
+    above = _parent(session)
+    while above and session.parent:
+        shared = 0 < number <= session.parent.turns if number else above.plan_calls == session.plan_calls
+        if not shared:
+            break
+        session, above = above, _parent(above)
+    return session
+
+
+def parent_name(session: Session) -> str:
+    """Return how a reader knows the session that one was forked from."""
+    above = _parent(session)
+    return above.profile.name if above else "a session that is no longer kept"
+
+
+def _parent(session: Session) -> Session | None:
+    """Return the session that one was forked from, as it is remembered or stored."""
+    if not session.parent:
+        return None
+    id = session.parent.session
+    known: dict[str, Session | None] = st.session_state.setdefault("parents", {})
+    if id not in known or len(getattr(known[id], "turns", ())) < session.parent.turns:
+        run = engine().run_on(id)
+        try:
+            known[id] = run.session if run else store().session(id)
+        except StoreError:
+            known[id] = None
+        if len(known) > 50:
+            del known[next(iter(known))]
+    return known.get(id)
+
+
+def ask_what_if(session: Session, number: int, kind: str, forks: dict[str, tuple[Session, Given, Cast | None]]) -> None:
+    """Let forks of one moment go on beside each other; each is known by a label."""
+    now = cast()
+    try:
+        for made, given, voices in forks.values():
+            speak = voices or now
+            engine().start(
+                made, "turn", owner=owner(), open_models=partial(open_models, speak), save=store().save,
+                fan_out=speak.fan_out, given=given,
+            )  # fmt: skip
+    except MagnetError as error:
+        say(str(error))
+    asked = st.session_state.setdefault("what_ifs", {})
+    asked.setdefault((session.id, number, kind), {}).update({label: made.id for label, (made, _, _) in forks.items()})
+
+
+def what_ifs(session: Session, number: int, kind: str) -> dict[str, str]:
+    """Return the forks of a moment that were asked for, by label."""
+    return st.session_state.get("what_ifs", {}).get((session.id, number, kind), {})
+
+
+def voices() -> dict[str, Voice]:
+    """Return the voices that are set up here, by the names of their models."""
+    now = cast()
+    found = [now.default, *now.overrides.values(), Voice()]
+    try:
+        own = settings().cast()
+        found += [own.default, *own.overrides.values()]
+    except SettingsError:
+        pass
+    return {voice.model: voice for voice in reversed(found)}
+
+
+def has_server() -> bool:
+    """Tell whether a model beside the built-in cast is set up."""
+    return any(voice.model != REHEARSAL for voice in voices().values())
+
+
+def cast_of(model: str) -> Cast:
+    """Return a cast in which one model speaks for everybody: one that is set up, or another on a server that is."""
+    known = voices()
+    server = next((voice for voice in known.values() if voice.model != REHEARSAL), Voice())
+    voice = known.get(model) or server.model_copy(update={"model": model})
+    return cast().model_copy(update={"default": voice, "overrides": {}})
+
+
+def at(id: str) -> tuple[Session | None, Snapshot | None]:
+    """Return a session by its id, and how its run stands."""
+    if run := engine().run_on(id):
+        snap = look(run)
+        return snap.session, snap
+    return _found(id), None
+
+
+# Seats
+
+
+def take_seat(session: Session, speaker: Speaker, stays: bool) -> None:
+    """Sit in a chair: the agents go on until it is the person's turn to speak."""
+    go(session, "turn", seat=Seat(speaker, stays))
+
+
+def say_typed(session: Session, snap: Snapshot, text: str, ends: bool = False) -> None:
+    """Let a person's words stand as the message of the chair they sit in."""
+    seat = snap.seat
+    assert seat is not None
+    typed = {"typed": (*snap.given.typed, seat.speaker)}
+    words = {"response": text} if seat.speaker == "counsellor" else {"reply": Reply(text=text, ends_session=ends)}
+    note_typed(text)
+    go(session, "turn", snap.given.model_copy(update=typed | words), seat if seat.stays else None)
+
+
+def note_typed(*texts: str) -> None:
+    """Remember what a person typed last, so that help can be offered where its words ask for it."""
+    st.session_state["typed"] = "\n".join(texts)
+
+
+# How it is shown
+
+
+def audience() -> str:
+    """Return for whom the page is drawn: one of `AUDIENCES`."""
+    if "audience" not in st.session_state:
+        asked = st.query_params.get("audience", "")
+        st.session_state["audience"] = asked if asked in AUDIENCES else TEACHER
+    return st.session_state["audience"]
+
+
+def set_audience(field: str) -> None:
+    st.session_state["audience"] = chosen = st.session_state.get(field) or TEACHER
+    _note_view("audience", "" if chosen == TEACHER else chosen)
+
+
+def presenting() -> bool:
+    if "presenter" not in st.session_state:
+        st.session_state["presenter"] = st.query_params.get("presenter", "") == "1"
+    return st.session_state["presenter"]
+
+
+def present(on: bool) -> None:
+    st.session_state["presenter"] = on
+    _note_view("presenter", "1" if on else "")
+
+
+def _note_view(name: str, value: str) -> None:
+    if value:
+        st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)
+
+
 def show_recording(session: Session) -> None:
     """Play a session's own words again, at reading pace, without a model; nothing is stored."""
     again = session.model_copy(
         update={
             "id": secrets.token_hex(8),
-            "plan": None,
+            "plan": None if session.plan_calls else session.plan,
             "plan_calls": (),
             "plan_flags": tuple(f for f in session.plan_flags if f.kind == "risk"),
             "turns": (),
@@ -430,9 +739,29 @@ def show_recording(session: Session) -> None:
             "min_turns": 1,
         }
     )
-    run = engine().start(again, "end", owner=owner(), open_models=recording(session, PACES[pace()] or RECORDING_PACE))
+    me, speaker = owner(), method_named(session.method).speaker.name
+    _speeds()[me] = SPEEDS[speed()]
+    run = engine().start(
+        again, "end", owner=me, open_models=recording(session, lambda: _speeds().get(me, SPEEDS["Fast"])),
+        given_for=lambda played: unasked(session.turns[len(played.turns)], speaker),
+    )  # fmt: skip
     st.session_state["replay"] = run.id
     look_at(None)
+
+
+def speed() -> str:
+    return st.session_state.get("speed") or "Reading pace"
+
+
+@st.cache_resource(show_spinner=False)
+def _speeds() -> dict[str, float]:
+    """Return how fast recordings play, in words a second, by their owners: the engine reads it while it plays."""
+    return {}
+
+
+def set_speed() -> None:
+    """Let the recording go on at the speed that was chosen."""
+    _speeds()[owner()] = SPEEDS[speed()]
 
 
 def showing_recording() -> bool:
@@ -446,5 +775,168 @@ def end_recording() -> None:
     look_at(None)
 
 
-def enter() -> None:
-    """Begin a page; every page calls this first."""
+def enter(page: str = "") -> bool:
+    """Begin a page; every page calls this first. Tell whether this browser session was elsewhere just before."""
+    before = st.session_state.get("page")
+    st.session_state["page"] = page
+    return before != page
+
+
+def place_asked(*names: str) -> tuple[str, ...]:
+    """Return what the browser's address says to these names; empty texts for what it does not name."""
+    return tuple(st.query_params.get(name, "") for name in names)
+
+
+def place_moved(names: tuple[str, ...]) -> bool:
+    """Tell whether the reader has gone to another address by hand, as by the browser's Back, since one was written.
+
+    What the browser sends just after that is still the old address, until it has once sent the new one.
+    """
+    if place_asked(*names) == st.session_state.get("place", ("",) * len(names)):
+        st.session_state["place_seen"] = True
+        return False
+    return st.session_state.get("place_seen", True) or time.monotonic() - st.session_state.get("addressed", 0.0) > PLACE_LAG
+
+
+def show_place(**values: str) -> None:
+    """Write into the browser's address what is shown; empty values are taken out of it."""
+    st.session_state["place"] = tuple(values.values())
+    if place_asked(*values) == tuple(values.values()):
+        return
+    st.session_state["addressed"] = time.monotonic()
+    st.session_state["place_seen"] = False
+    for name, value in values.items():
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+
+
+# Scores
+
+
+@st.cache_resource(show_spinner=False)
+def scorer() -> Scorer:
+    """Return what scores sessions in the background; raise `StoreError` when the library cannot be opened."""
+    kept = store()
+    return Scorer(engine(), kept.save_card, kept.cards, kept.session, settings().calls_in_flight)
+
+
+def _keeping() -> Callable[[Session], None]:
+    """Return what keeps a new turn, and has it scored where that is wanted."""
+    save, scores = store().save, scorer()
+
+    def keep_turn(session: Session) -> None:
+        save(session)
+        scores.turn_kept(session)
+
+    return keep_turn
+
+
+def judge_model() -> str:
+    """Return the name of the model that can judge in this browser session; empty when only the rules can."""
+    name = cast().voice(JUDGE).model
+    return "" if name == REHEARSAL else name
+
+
+def order(judge: str, sheets: Iterable[Sheet], samples: int = 3, *, kept: bool = True) -> Order:
+    """Return what is to be scored by the rules or by this browser session's model."""
+    now = cast()
+    opener = None if judge == RULES else partial(open_models, now)
+    return Order(judge, tuple(sheets), opener, now.fan_out, samples, kept)
+
+
+def score(sessions: Iterable[Session | str], wanted: Order, *, every: int = 0) -> str:
+    """Begin to score sessions; return the job's id, empty with a sentence kept where it cannot begin."""
+    try:
+        return scorer().start(sessions, wanted, owner=owner(), every=every).look().id
+    except MagnetError as error:
+        say(str(error))
+        return ""
+
+
+def stop_scoring(job: Job) -> None:
+    if job.owner == owner():
+        scorer().stop(job)
+
+
+def score_along(session_id: str, every: int, wanted: Order | None = None) -> None:
+    """Let a session be scored by itself after every so many turns; 0 ends it."""
+    try:
+        scorer().go_along(session_id, every, wanted, owner())
+    except MagnetError as error:
+        say(str(error))
+
+
+def scored_along(session_id: str) -> int:
+    try:
+        return scorer().along(session_id)
+    except MagnetError:
+        return 0
+
+
+def cards_of(session_id: str) -> list[Scorecard]:
+    """Return a session's scorecards, oldest first; none, with a sentence kept, when they cannot be read."""
+    try:
+        return store().cards(session_id)
+    except StoreError as error:
+        say(str(error))
+        return []
+
+
+def all_cards() -> list[Scorecard]:
+    """Return the scorecards of the whole library; read again only when there are others."""
+    try:
+        return _all_cards(store().cards_state())
+    except StoreError as error:
+        say(str(error))
+        return []
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _all_cards(stands: tuple[float, ...]) -> list[Scorecard]:
+    return store().all_cards()
+
+
+def plans() -> list[Planned]:
+    """Return what the planners of the library picked; read again only when there is other."""
+    try:
+        return _plans(store().sessions_state())
+    except StoreError as error:
+        say(str(error))
+        return []
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _plans(stands: tuple[float, ...]) -> list[Planned]:
+    return store().plans()
+
+
+def rubrics() -> list[Rubric]:
+    """Return the own rubrics; none, with a sentence kept, when they cannot be read."""
+    try:
+        return store().rubrics()
+    except StoreError as error:
+        say(str(error))
+        return []
+
+
+def stored(id: str) -> Session | None:
+    """Return a session of the library, or as it runs just now; None, with a sentence kept, when there is none."""
+    return _found(id) if id else None
+
+
+def held() -> Session | None:
+    """Return the session that this browser session looks at, if it has begun; without opening one."""
+    found: Session | None = st.session_state.get("session")
+    if found is None or not started(found):
+        return None
+    run = engine().run_on(found.id)
+    return run.session if run and len(run.session.turns) >= len(found.turns) else found
+
+
+def session_place() -> dict[str, str]:
+    """Return the address of what the session page would show: the session and the turn that is looked at."""
+    found: Session | None = st.session_state.get("session")
+    turn = st.session_state.get("look")
+    return ({"session": found.id} if found else {}) | ({"turn": str(turn)} if turn is not None else {})

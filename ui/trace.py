@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, get_args
 
@@ -25,8 +25,11 @@ def calls_of(session: Session, number: int) -> tuple[AgentCall, ...]:
     return session.plan_calls if number == 0 else session.turns[number - 1].calls
 
 
-def calls(session: Session, number: int) -> None:
-    """Draw the calls of a finished turn: waterfall, table, and one call in full."""
+def calls(session: Session, number: int, maker: Callable[[Session, int], Session] = lambda session, _: session) -> None:
+    """Draw the calls of a finished turn: waterfall, table, and one call in full.
+
+    `maker` tells in which session a turn that is shared was made: its prompts are those of that session.
+    """
     found = calls_of(session, number) if number <= len(session.turns) else ()
     if session.plan_calls:
         which = st.segmented_control(
@@ -48,7 +51,7 @@ def calls(session: Session, number: int) -> None:
         table(found), hide_index=True, alt="The calls with their tokens and times", key="calls_table",
         column_config={"Agent": st.column_config.TextColumn(pinned=True)},
     )  # fmt: skip
-    _one_call(session, number, found)
+    _one_call(maker(session, number), number, found)
 
 
 def _in_words(found: Sequence[AgentCall]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from html import escape
 
 from streamlit.components.v2 import component
 
-from magnet_core.domain import Choice, Flag, Session, Turn
+from magnet_core.attribution import Lent, attribute, share
+from magnet_core.differences import differences
+from magnet_core.domain import Candidate, Choice, Flag, Session, Turn
 from ui import theme
 
 CURSOR = '<span class="cursor" aria-hidden="true"></span>'
@@ -35,10 +38,40 @@ def flags(found: Iterable[Flag]) -> str:
     return "".join(notes)
 
 
-def message(speaker: str, name: str, text: str, *, below: str = "", writing: bool = False) -> str:
+TYPED = '<span class="typed">typed by a person</span>'
+
+
+def message(speaker: str, name: str, text: str, *, below: str = "", writing: bool = False, typed: bool = False) -> str:
     """Return one message of the dialogue."""
-    body = says(text, writing=writing)
-    return f'<div class="said {speaker}"><div class="who">{escape(name)}</div>{body}{below}</div>'
+    body, mark = says(text, writing=writing), TYPED if typed else ""
+    return f'<div class="said {speaker}"><div class="who">{escape(name)}{mark}</div>{body}{below}</div>'
+
+
+def compared(before: str, after: str) -> str:
+    """Return two texts as one, with what is gone and what is new in it marked."""
+    tags = {"same": "span", "gone": "del", "new": "ins"}
+    pieces = "".join(f"<{tags[p.kind]}>{escape(p.text)}</{tags[p.kind]}>" for p in differences(before, after))
+    return f'<p class="says compared">{pieces}</p>'
+
+
+def origins(text: str, candidates: tuple[Candidate, ...]) -> tuple[str, float]:
+    """Return a message as a paragraph with the words that stand in a draft underlined in its colour, and their share."""
+    lent, part = _lent(text, candidates)
+    body, end = "", 0
+    for one in lent:
+        look = theme.LOOKS[one.technique]
+        also = f", and in {', '.join(theme.LOOKS[t].title for t in one.also)}" if one.also else ""
+        body += escape(text[end : one.start])
+        body += f'<u class="{theme.css_class(one.technique)}" title="In the draft of {look.title}{also}">'
+        body += f"{escape(text[one.start : one.end])}<sup>{look.letter}</sup></u>"
+        end = one.end
+    return f'<p class="says">{body}{escape(text[end:])}</p>', part
+
+
+@lru_cache(maxsize=256)
+def _lent(text: str, candidates: tuple[Candidate, ...]) -> tuple[tuple[Lent, ...], float]:
+    lent = attribute(text, candidates)
+    return lent, share(text, lent)
 
 
 def exchange(heading: str, messages: str, number: int, *, looked: bool = False, notes: str = "") -> str:
@@ -55,7 +88,10 @@ def dialogue(session: Session, looked: int | None) -> str:
     name = session.profile.name
     first = message("counsellor", "Counsellor", opening.counsellor) + message("client", name, opening.client)
     parts = [exchange("Opening, given with the client", first, 0, looked=looked == 0, notes=flags(session.plan_flags))]
-    parts += [_turn(number, turn, name, looked == number) for number, turn in enumerate(session.turns, 1)]
+    for number, turn in enumerate(session.turns, 1):
+        if session.parent and number == session.parent.turns + 1 > 1:
+            parts.append('<p class="forked">Another way from here</p>')
+        parts.append(_turn(number, turn, name, looked == number))
     if session.ended:
         by_client = session.turns and session.turns[-1].reply.ends_session
         why = "The client ended the session." if by_client else "The session has reached its length."
@@ -63,9 +99,21 @@ def dialogue(session: Session, looked: int | None) -> str:
     return f'<div class="talk" tabindex="0" role="group" aria-label="Dialogue">{"".join(parts)}</div>'
 
 
+def one_exchange(session: Session, number: int) -> str:
+    """Return one exchange of the dialogue alone; 0 is the opening."""
+    name = session.profile.name
+    if number:
+        return f'<div class="talk">{_turn(number, session.turns[number - 1], name, False)}</div>'
+    opening = session.profile.opening
+    first = message("counsellor", "Counsellor", opening.counsellor) + message("client", name, opening.client)
+    return f'<div class="talk">{exchange("Opening", first, 0)}</div>'
+
+
 def _turn(number: int, turn: Turn, client: str, looked: bool) -> str:
-    messages = message("counsellor", "Counsellor", turn.response, below=_below(turn.choice))
-    messages += message("client", client, turn.reply.text)
+    messages = message(
+        "counsellor", "Counsellor", turn.response, below=_below(turn.choice), typed="counsellor" in turn.typed
+    )
+    messages += message("client", client, turn.reply.text, typed="client" in turn.typed)
     return exchange(f"Turn {number}", messages, number, looked=looked, notes=flags(turn.flags))
 
 
@@ -79,19 +127,21 @@ const shown = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = document.querySelector('.st-key-dialogue')
+  const work = document.querySelector('.st-key-work')
   if (!box) return
   const pick = (event) => {
     const turn = event.target.closest('[data-turn]')
     if (turn && !String(getSelection())) setTriggerValue('turn', Number(turn.dataset.turn))
   }
   box.addEventListener('click', pick)
+  work?.addEventListener('click', pick)
   const frame = requestAnimationFrame(() => {
     const lit = [...box.querySelectorAll('.exchange.looked')].pop()
     if (!lit || shown.get(box) === data.turn) return
     shown.set(box, data.turn)
     box.scrollTo({ top: box.scrollTop + lit.getBoundingClientRect().top - box.getBoundingClientRect().top - 12 })
   })
-  return () => { box.removeEventListener('click', pick); cancelAnimationFrame(frame) }
+  return () => { box.removeEventListener('click', pick); work?.removeEventListener('click', pick); cancelAnimationFrame(frame) }
 }
 """
 

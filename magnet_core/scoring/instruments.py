@@ -137,6 +137,12 @@ def sheet(instrument: str) -> Sheet:
     return found[instrument]
 
 
+@cache
+def frame(folder: Path = FOLDER) -> Frame:
+    """Return the words that all judges' requests share."""
+    return Frame.model_validate(yaml.safe_load((folder / "judge.yaml").read_text(encoding="utf-8")))
+
+
 def numbered(session: Session) -> str:
     """Return the dialogue with each message's turn in brackets, 0 for the opening pair."""
     return "\n".join(f"[{n // 2}] {said.speaker.capitalize()}: {said.text}" for n, said in enumerate(session.transcript))
@@ -147,7 +153,6 @@ def _sheet(folder: Path, instrument: Instrument) -> Sheet:
     items = INSTRUMENTS[instrument]
     try:
         data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        frame = Frame.model_validate(yaml.safe_load((folder / "judge.yaml").read_text(encoding="utf-8")))
         wordings = dict(data.pop("items", {}))
         if instrument == "ctrs":
             wordings = {key: text for key, text in wordings.items() if key in {item.key for item in items}}
@@ -161,7 +166,7 @@ def _sheet(folder: Path, instrument: Instrument) -> Sheet:
                 "task": task[instrument] if isinstance(task, Mapping) else task,
                 "form": instrument.startswith("panas"),
                 "dialogue": instrument != "panas-before",
-                "frame": frame,
+                "frame": frame(folder),
             }
         )
     except (OSError, yaml.YAMLError, ValidationError, KeyError, TypeError, AttributeError) as error:

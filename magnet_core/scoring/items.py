@@ -13,7 +13,8 @@ from typing import Literal
 
 from magnet_core.domain import Value
 
-Instrument = Literal["ctrs", "ctrs-11", "wai", "panas-before", "panas-after"]
+Instrument = str
+"""One of `INSTRUMENTS`, or the id of an own rubric (`rubrics.py`)."""
 Kind = Literal["rule", "model", "person"]
 
 
@@ -22,7 +23,8 @@ class Item(Value):
 
     key: str
     title: str
-    instrument: Literal["ctrs", "wai", "panas"]
+    instrument: str
+    """ctrs, wai or panas; the id of an own rubric."""
     low: int
     high: int
     subscale: str
@@ -143,6 +145,8 @@ class Scorecard(Value):
     ratings: tuple[Rating, ...]
     turns: int
     """How many turns of the session it covers."""
+    items: tuple[Item, ...] = ()
+    """What was rated, where an own rubric says so; the known instruments' items are in `INSTRUMENTS`."""
 
     def rating(self, item: str) -> Rating | None:
         return next((r for r in self.ratings if r.item == item), None)
@@ -157,9 +161,9 @@ class Scorecard(Value):
 
 def average(ratings: Iterable[Rating], subscale: str = "") -> float | None:
     """Return the mean of the ratings that are there, reversed items turned round; None when there is none."""
-    values = [
-        ITEMS[r.item].favourable(r.value)
-        for r in ratings
-        if r.value is not None and (not subscale or ITEMS[r.item].subscale == subscale)
-    ]
+    values: list[float] = []
+    for r in ratings:
+        item = ITEMS.get(r.item)
+        if r.value is not None and (not subscale or (item is not None and item.subscale == subscale)):
+            values.append(item.favourable(r.value) if item else r.value)
     return mean(values) if values else None

@@ -20,11 +20,13 @@ from magnet_core.models.calls import Failed, Heard, hear
 from magnet_core.scoring.answers import Reading, read_rating, read_ratings, squeeze
 from magnet_core.scoring.events import ItemRated, ScoreEvent, SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet
-from magnet_core.scoring.items import Instrument, Item, Rating, Scorecard
+from magnet_core.scoring.items import INSTRUMENTS, Instrument, Item, Rating, Scorecard
 from magnet_core.streams import after, in_a_row, merge, opening
 
 JUDGE = "judge"
 """The name by which a cast knows the judge."""
+RULES = "rules"
+"""The name of the rule-based rater as a judge."""
 SAMPLES = 3
 """How many answers are asked for, as in the paper."""
 TEMPERATURE = 0.7
@@ -62,7 +64,7 @@ class Answered:
 
 async def score(
     session: Session,
-    instrument: Instrument,
+    instrument: Instrument | Sheet,
     models: ModelFor | None,
     *,
     samples: int = SAMPLES,
@@ -77,7 +79,7 @@ async def score(
 
 async def score_all(
     session: Session,
-    instruments: Sequence[Instrument],
+    instruments: Sequence[Instrument | Sheet],
     models: ModelFor | None,
     *,
     samples: int = SAMPLES,
@@ -86,13 +88,16 @@ async def score_all(
 ) -> AsyncGenerator[ScoreEvent]:
     """Yield the ratings of several instruments, all their items asked about together; a `SessionScored` for each.
 
-    Raises `SettingsError` where the judge's model is the rehearsal cast, which cannot rate.
+    An own rubric is given as its sheet. Raises `SettingsError` where the judge's model is the rehearsal cast, which cannot rate,
+    and where the rules are to rate by an own rubric.
     """
     if models is None:
         from magnet_core.scoring.rater import rate
 
         for instrument in instruments:
-            card = rate(session, instrument)
+            if isinstance(instrument, Sheet):
+                raise SettingsError(f"The rules cannot rate “{instrument.title}”: an own rubric needs a model as judge.")
+            card = await asyncio.to_thread(rate, session, instrument)
             for rating in card.ratings:
                 yield ItemRated(instrument, card.turns, rating)
             yield SessionScored(card)
@@ -100,9 +105,10 @@ async def score_all(
     player = models(JUDGE)
     if player.model.name == "rehearsal":
         raise SettingsError("The rehearsal cast is authored and cannot rate; take the rules as judge, or name a model.")
-    questions = [q for name in instruments for q in _questions(sheet(name), session)]
-    waiting = {name: {item.key for item in sheet(name).items} for name in instruments}
-    rated: dict[Instrument, dict[str, Rating]] = {name: {} for name in instruments}
+    sheets = {s.instrument: s for s in (one if isinstance(one, Sheet) else sheet(one) for one in instruments)}
+    questions = [q for one in sheets.values() for q in _questions(one, session)]
+    waiting = {name: {item.key for item in one.items} for name, one in sheets.items()}
+    rated: dict[Instrument, dict[str, Rating]] = {name: {} for name in sheets}
     async with aclosing(_fan(questions, player, samples, fan_out, live)) as pieces:
         async for piece in pieces:
             if not isinstance(piece, Answered):
@@ -113,13 +119,13 @@ async def score_all(
                 waiting[name].discard(rating.item)
                 yield ItemRated(name, len(session.turns), rating)
             if not waiting[name]:
-                yield SessionScored(_card(session, sheet(name), player.model.name, rated[name]))
+                yield SessionScored(_card(session, sheets[name], player.model.name, rated[name]))
 
 
 async def every_k_turns(
     session: Session,
     k: int,
-    instruments: Sequence[Instrument],
+    instruments: Sequence[Instrument | Sheet],
     models: ModelFor | None,
     *,
     after_turn: int = 0,
@@ -133,7 +139,7 @@ async def every_k_turns(
     for turns in range(k, len(session.turns) + 1, k):
         if turns <= after_turn:
             continue
-        again: list[Instrument] = [name for name in instruments if name != "panas-before" or turns == k]
+        again = [name for name in instruments if name != "panas-before" or turns == k]
         stood = session.upto(turns)
         async with aclosing(score_all(stood, again, models, samples=samples, fan_out=fan_out)) as events:
             async for event in events:
@@ -155,6 +161,7 @@ def _card(session: Session, sheet: Sheet, judge: str, ratings: dict[str, Rating]
         created=datetime.now(UTC),
         ratings=tuple(ratings[item.key] for item in sheet.items),
         turns=len(session.turns),
+        items=() if sheet.instrument in INSTRUMENTS else sheet.items,
     )
 
 

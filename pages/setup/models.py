@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from html import escape
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -18,32 +16,16 @@ from magnet_core.models.check import known_models
 from magnet_core.models.openai import OPENAI_URL
 from ui import state, theme, voices
 from ui.voices import Amiss, Fields, Source
+from ui.waiting import waited
 
-T = TypeVar("T")
 WHO = {"rehearsal": "Rehearsal", "model": "A language model"}
 SOURCES: dict[Source, str] = {"same": "Server above", "rehearsal": "Rehearsal", "own": "Another server"}
-GIVE_UP = "To give up waiting, press any button."
 
 
 def beside(sentence: str) -> None:
     """Say under a field what is amiss with it."""
     if sentence:
         st.html(f'<p class="flag risk" role="alert">{escape(sentence)}</p>')
-
-
-def waited(work: Coroutine[Any, Any, T], words: str) -> T:
-    """Return what some work comes to; a click elsewhere gives it up."""
-    begun = state.begin(work)
-    with st.spinner(words, show_time=True):
-        line = st.empty()
-        try:
-            while not begun.done():
-                line.html(f'<p class="hint">{GIVE_UP}</p>')
-                time.sleep(0.1)
-        finally:
-            begun.cancel()
-        line.empty()
-        return begun.result()
 
 
 def starting() -> Cast:

@@ -12,14 +12,14 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
-from ui import live, state, theme, trace, transcript
+from ui import care, change, compare, live, rules, seat, state, theme, trace, transcript, whole
 from ui.runner import Run, Snapshot
 
 
 def settings(session: Session, key: str) -> state.Wanted:
     """Draw the settings of a session to be; return what is wanted."""
     now = state.wanted_of(session)
-    clients, methods = state.samples(), list(METHODS)
+    clients, methods = state.clients(), list(METHODS)
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"{key}_row"):
         client = st.selectbox(
             "Client", list(clients), index=list(clients).index(now.client), key=f"{key}_client", width=430,
@@ -54,7 +54,8 @@ def research(now: state.Wanted, key: str) -> tuple[Visibility, int]:
 
 def _person(profile: Any) -> str:
     age = f", {profile.intake.age}" if profile.intake.age else ""
-    return f"{profile.name}{age} · {profile.summary}" if profile.summary else f"{profile.name}{age}"
+    own = "" if profile.id in state.samples() else f" (yours, {profile.attitude})"
+    return f"{profile.name}{age}{own} · {profile.summary}" if profile.summary else f"{profile.name}{age}{own}"
 
 
 def top(session: Session, snap: Snapshot | None) -> None:
@@ -71,7 +72,7 @@ def top(session: Session, snap: Snapshot | None) -> None:
             st.html(_facts(session, begun), width="content")
             _model()
             st.space("stretch")
-            if state.rehearsing():
+            if state.rehearsing() and not replay:
                 st.segmented_control("Pace", list(state.PACES), default=state.pace(), required=True, key="pace",
                                      label_visibility="collapsed", persist_state="session")  # fmt: skip
             if begun and not replay:
@@ -80,6 +81,20 @@ def top(session: Session, snap: Snapshot | None) -> None:
                     wanted = settings(session, "new")
                     st.button("Set up this session", type="primary", key="new_go", on_click=state.prepare, args=(wanted,))
             recent()
+
+
+def view() -> None:
+    """Draw for whom the page is drawn, and how."""
+    with st.popover("View", icon=":material/visibility:", key="view"):
+        st.radio(
+            "Show it to a", list(state.AUDIENCES), index=list(state.AUDIENCES).index(state.audience()), key="audience_field",
+            format_func=str.capitalize, captions=list(state.AUDIENCES.values()), on_change=state.set_audience,
+            args=("audience_field",),
+        )  # fmt: skip
+        st.button(
+            "Presenter mode", icon=":material/present_to_all:", key="present", on_click=state.present, args=(True,),
+            help="Large type, the dialogue alone, one key to go on.",
+        )  # fmt: skip
 
 
 def _model() -> None:
@@ -154,11 +169,14 @@ def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: in
             st.button("Start over now", key="over_go", on_click=state.start_over, args=(session,))
         if playing:
             st.button("End the recording", icon=":material/close:", key="end_recording", on_click=state.end_recording)
-        elif session.turns and session.turns[0].calls:
+        elif any(turn.calls for turn in session.turns):
             st.button(
                 "Show recording", icon=":material/replay:", key="recording", on_click=state.show_recording, args=(session,),
-                disabled=running, help="Plays this session's words again at reading pace, without a model.",
+                disabled=running, help="Plays this session's words again at a chosen speed. No model is asked.",
             )  # fmt: skip
+        if not playing:
+            seat.chairs(session, disabled=running or ended or (snap is not None and snap.state == "waiting"))
+        view()
         st.space("stretch")
         looking(session, shown, newest)
 
@@ -188,8 +206,13 @@ def notes(session: Session, snap: Snapshot | None) -> None:
     if told := state.told():
         st.warning(theme.plain(told))
     if state.showing_recording():
-        remark("This is a recording: the session's own words again, at reading pace. No model is asked and nothing is kept.")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playing"):
+            remark("This is a recording: the session's own words again. No model is asked and nothing is kept.")
+            st.segmented_control("Speed", list(state.SPEEDS), default=state.speed(), required=True, key="speed",
+                                 label_visibility="collapsed", on_change=state.set_speed)  # fmt: skip
         return
+    if (typed := state.kept("typed")) and care.panel(typed):
+        st.button("Close this help", key="care_close", icon=":material/close:", on_click=state.note_typed)
     if snap is None:
         return
     kept = {0: "No turn was finished yet.", 1: "The one finished turn is kept."}.get(
@@ -216,6 +239,45 @@ def announce(session: Session, snap: Snapshot | None) -> None:
     st.html(f'<div class="sr" role="status" aria-live="polite">{words}</div>')
 
 
+TABS = {
+    state.CLINICIAN: ["This turn", "Change", "What if"],
+    state.TEACHER: ["This turn", "Session", "Scores", "Change", "What if"],
+    state.RESEARCHER: ["This turn", "Session", "Scores", "Change", "What if", "Calls", "Who sees what"],
+}
+"""What stands beside the dialogue, by audience."""
+
+
+def stage(session: Session, snap: Snapshot | None, shown: int, newest: int) -> None:
+    """Draw the few things a presenter needs: where we are, and one key to go on."""
+    running = snap is not None and snap.live
+    over = session.ended and shown >= newest
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stage"):
+        where = "Opening" if shown == 0 else f"Turn {shown} of {session.max_turns}"
+        st.html(f'<div class="where">{escape(session.profile.name)} · {where}</div>', width="content")
+        st.space("stretch")
+        st.button(
+            "Leave", icon=":material/close:", key="leave_stage", shortcut="Escape", on_click=state.present, args=(False,)
+        )
+        st.button("Back", icon=":material/chevron_left:", key="stage_back", shortcut="Left", on_click=state.look_at,
+                  args=(shown - 1,), disabled=shown <= 0)  # fmt: skip
+        after = shown + 1 if shown + 1 < newest else None
+        act, args = (state.look_at, (after,)) if shown < newest else (state.go, (session, "turn"))
+        st.button("Next", type="primary", icon=":material/chevron_right:", key="stage_next", shortcut="Right", on_click=act,
+                  args=args, disabled=over or (running and shown >= newest) or state.showing_recording())  # fmt: skip
+
+
+def on_stage(now: Snapshot | None, follow: bool) -> None:
+    """Draw the turn looked at in large type; while it is made, let it grow."""
+    ending: tuple[Any, str] | None = None
+    with st.container(key="on_stage"):
+        if follow and now and (html := live.tail(now)):
+            ending = (st.html(html), html)
+        else:
+            st.html(transcript.one_exchange(session, shown))
+    if running and run and snap:
+        live.watch(snap, partial(state.look, run), {}, ending)
+
+
 def turn_to(number: int) -> None:
     """Look at the turn that was clicked in the dialogue."""
     if number != shown:
@@ -234,41 +296,70 @@ newest = snap.writing if snap and snap.writing else len(session.turns)
 looked = state.looked_at(session)
 shown = newest if looked is None else looked
 
-top(session, snap)
-controls(session, run, snap, shown, newest)
+for_whom = state.audience()
+drafts = for_whom != state.CLINICIAN
+trying = not running and compare.busy(session, shown)
+still = not running and not state.showing_recording()
+
+if state.presenting():
+    stage(session, snap, shown, newest)
+else:
+    top(session, snap)
+    controls(session, run, snap, shown, newest)
 notes(session, snap)
+if not state.presenting() and not state.showing_recording():
+    change.family_line(session, shown, still=still)
 announce(session, snap)
 
 
-@st.fragment(run_every=live.EVERY if running else None)
+@st.fragment(run_every=live.EVERY if running or trying else None)
 def body() -> None:
     """Draw both sides; while a run is live, look in and redraw what grows. It stands last on the page."""
     now = state.look(run) if run else None
+    if state.moved(session, run) or (running and not (now and now.live)):
+        st.rerun()
+    if not running and trying != compare.busy(session, shown):
+        st.rerun()
     follow = looked is None and now is not None and now.writing is not None
+    if state.presenting():
+        return on_stage(now, follow)
     left, right = st.columns([5, 7], gap="medium")
     ending: tuple[Any, str] | None = None
     with left, st.container(height=560, key="dialogue", autoscroll=True, border=False):
         st.html(transcript.dialogue(session, None if follow else shown))
         if now and now.writing and (html := live.tail(now)):
             ending = (st.html(html), html)
+    if now and now.state == "waiting" and follow:
+        with left:
+            if seat.composer(session, now):
+                st.rerun()
     transcript.touch(shown, turn_to)
     drawn: dict[str, tuple[Any, str]] = {}
     with right, st.container(height=560, key="work", border=False):
-        turn, calls, sees = st.tabs(["This turn", "Calls", "Who sees what"], key="side", on_change="rerun")
-        if turn.open:
-            with turn:
-                if follow and now:
-                    drawn = live.draw(live.scene_of_run(now))
+        for name, tab in zip(
+            TABS[for_whom], st.tabs(TABS[for_whom], key="side", on_change="rerun", bind="query-params"), strict=True
+        ):
+            if not tab.open:
+                continue
+            with tab:
+                if name == "This turn" and follow and now:
+                    drawn = live.draw(live.scene_of_run(now), drafts)
+                elif name == "This turn":
+                    live.draw(live.scene_of(state.maker_of(session, shown), shown), drafts)
+                elif name == "Change":
+                    change.panel(session, shown, now)
+                elif name == "What if":
+                    compare.panel(session, shown, now)
+                elif name == "Session":
+                    whole.panel(session, shown)
+                elif name == "Scores":
+                    rules.draw(session, shown, for_whom == state.RESEARCHER)
+                elif name == "Calls":
+                    trace.calls(session, shown, state.maker_of)
                 else:
-                    live.draw(live.scene_of(session, shown))
-        if calls.open:
-            with calls:
-                trace.calls(session, shown)
-        if sees.open:
-            with sees:
-                trace.who_sees_what(session)
+                    trace.who_sees_what(state.maker_of(session, shown))
     if running and run and snap:
-        live.watch(snap, partial(state.look, run), drawn, ending)
+        live.watch(snap, partial(state.look, run), drawn, ending, drafts)
 
 
 body()

@@ -1,0 +1,251 @@
+"""How good a session is said to be, by whom, and why: one session, many sessions, and questions of one's own."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from html import escape
+from typing import Any, cast
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from magnet_core.domain import Session
+from magnet_core.scoring.items import Scorecard
+from magnet_core.scoring.plain import read_scores
+from magnet_core.scoring.rater import NOTICE
+from magnet_core.scoring.tables import Judge, newest
+from magnet_core.store import Entry
+from ui import many, rubrics, rules, scales, scores, state, theme
+from ui.judging import BY_RULES, KNOWN, MOST, SESSION_PAGE, USUAL, begin, can_rate, job_at_hand, line_of, nothing_yet
+from ui.scorer import Job
+
+VIEWS = {"one": "One session", "many": "Many sessions", "own": "Own rubrics"}
+BUDGET, EVERY = 0.4, 0.5
+"""Seconds a look at a running job lasts, and seconds between two looks."""
+
+
+def judges_for(cards: list[Scorecard]) -> list[Judge]:
+    """Return who could rate here, and who has rated: the rules, this browser session's model, then all others."""
+    model = state.judge_model()
+    here = [BY_RULES, *([Judge(name=model, kind="model")] if model else [])]
+    return list(dict.fromkeys([*here, *(Judge(name=card.judge, kind=card.kind) for card in reversed(cards))]))
+
+
+def choose_session(entries: list[Entry]) -> str:
+    """Draw the list of sessions; return the id of the one that is chosen."""
+    ids = [entry.id for entry in entries]
+    lines = {entry.id: line_of(entry) for entry in entries}
+    if state.kept("scores_session") not in ids:
+        held, [asked] = state.held(), state.place_asked("session")
+        first = asked if asked in ids else held.id if held and held.id in ids else ids[0]
+        state.keep("scores_session", first)
+    return st.selectbox(
+        "Session",
+        ids,
+        key="scores_session",
+        format_func=lambda id: lines.get(id) or str(id),
+        persist_state="session",
+        width=640,
+    )
+
+
+def order_fields(judge: Judge) -> tuple[list[str], int]:
+    """Draw what is to be scored; return the instruments and how many samples a judge is asked for."""
+    own = {rubric.id: rubric.title for rubric in state.rubrics()}
+    names = KNOWN | ({} if judge == BY_RULES else own)
+    with st.popover("What to score", icon=":material/checklist:", key="scores_what"):
+        chosen = st.pills(
+            "Instruments", list(names), selection_mode="multi", default=USUAL, key=f"scores_instruments_{judge.kind}",
+            format_func=lambda name: names[name], persist_state="session",
+        )  # fmt: skip
+        samples = 3
+        if judge == BY_RULES:
+            st.html('<p class="hint">Own rubrics need a model as judge: the rules know only the signs they were given.</p>')
+        else:
+            samples = st.number_input(
+                "Samples of each rating", 1, 8, 3, key="scores_samples", persist_state="session",
+                help="The paper takes three. Their mean is the rating, their spread is shown.",
+            )  # fmt: skip
+    return [name for name in names if name in (chosen or [])], int(samples)
+
+
+def one() -> tuple[Job | None, Any]:
+    """Draw one session's scores; return the job to look at and the place for its progress."""
+    entries = state.recent(MOST)
+    if not entries:
+        nothing_yet()
+        return None, None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="scores_top"):
+        id = choose_session(entries)
+        session = state.stored(id)
+        cards = state.cards_of(id) if session else []
+        judges = judges_for(cards)
+        judge = st.selectbox(
+            "Judge", judges, key="scores_judge", format_func=lambda j: j.title, width=230, persist_state="session",
+            help="The rules need no model. A model is set on the Models page.",
+        )  # fmt: skip
+        instruments, samples = order_fields(judge)
+        job = job_at_hand(id)
+        live = job is not None and job.look().live
+        here = can_rate(judge)
+        if live:
+            mine = job is not None and job.owner == state.owner()
+            st.button(
+                "Stop",
+                icon=":material/stop:",
+                key="scores_stop",
+                on_click=state.stop_scoring,
+                args=(job,),
+                disabled=not mine,
+            )
+        else:
+            st.button(
+                "Score this session", type="primary", icon=":material/fact_check:", key="scores_go", on_click=begin,
+                args=(session, judge, instruments, samples), disabled=not (session and session.turns and here and instruments),
+            )  # fmt: skip
+        st.button(
+            "Open session",
+            icon=":material/forum:",
+            key="scores_open",
+            on_click=jump,
+            args=(id, None),
+            help="Open the session",
+        )
+    state.show_place(view="", session=id)
+    slot = st.empty()
+    if told := state.told():
+        st.warning(theme.plain(told))
+    if session is None:
+        return job, slot
+    if not here:
+        st.html(f'<p class="remark">These are earlier ratings by {escape(judge.name)}, which is not set as a model now.</p>')
+    shown = [card for card in cards if (card.judge, card.kind) == (judge.name, judge.kind)]
+    left, right = st.columns([5, 7], gap="medium")
+    with left:
+        overview(session, judge, shown)
+    with right:
+        details(session, judge, shown, instruments, samples, live)
+    scores.touch(partial(jump_now, id))
+    return job, slot
+
+
+def jump(id: str, turn: int | None) -> None:
+    """Make a session the one that the session page shows, at a turn, and go there at the next drawing."""
+    if state.open_stored(id):
+        state.look_at(turn)
+        state.keep("scores_leave", True)
+
+
+def jump_now(id: str, turn: int) -> None:
+    jump(id, turn)
+    st.rerun()
+
+
+def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
+    """Draw what the scores say in plain words, and what they are."""
+    held = newest(cards).get((session.id, judge), {})
+    with st.container(key="scores_reading", gap="small"):
+        if not session.turns:
+            st.html(
+                '<section class="card"><p class="says">This session has no turn yet, so there is nothing to rate.</p></section>'
+            )
+            return
+        lines = read_scores(session, held.values())
+        if not held:
+            who = (
+                "by the rules takes a second"
+                if judge == BY_RULES
+                else f"by {judge.name} takes as long as a few of its answers"
+            )
+            st.html(
+                '<section class="card"><header><h3>Not scored yet</h3></header><p class="says">Scoring it '
+                f"{escape(who)}. What can be counted without a score is here already.</p></section>"
+            )
+        if lines:
+            st.html(scores.reading(lines, judge))
+        if judge == BY_RULES:
+            st.html(f'<p class="hint">{escape(NOTICE)}</p>')
+        if held and (late := max(card.turns for card in held.values())) < len(session.turns):
+            st.html(
+                f'<p class="flag">These scores stop at turn {late}; the session has {len(session.turns)} turns by now.</p>'
+            )
+        if held:
+            st.download_button(
+                "Scores as CSV", partial(scores.csv_of, cards), f"scores-{session.id}.csv", "text/csv", on_click="ignore",
+                icon=":material/download:", key="scores_csv",
+            )  # fmt: skip
+
+
+def details(
+    session: Session, judge: Judge, cards: list[Scorecard], instruments: list[str], samples: int, live: bool
+) -> None:
+    """Draw the scales one at a time, with the evidence of every rating."""
+    held = newest(cards).get((session.id, judge), {})
+    own = [card for name, card in held.items() if name not in KNOWN]
+    names = ["CTRS", "WAI", "PANAS", "Rules", "Over the turns", *(["Own"] if own else [])]
+    tabs = dict(zip(names, st.tabs(names, key="scores_tab", on_change="rerun"), strict=True))
+    if tabs["CTRS"].open:
+        with tabs["CTRS"]:
+            scales.ctrs(session, judge, held)
+    if tabs["WAI"].open:
+        with tabs["WAI"]:
+            scales.wai(session, judge, held)
+    if tabs["PANAS"].open:
+        with tabs["PANAS"]:
+            scales.panas(session, judge, held)
+    if tabs["Rules"].open:
+        with tabs["Rules"]:
+            st.html(rules.meters(rules.counted(session), after=len(session.turns)))
+    if tabs["Over the turns"].open:
+        with tabs["Over the turns"]:
+            scales.over_turns(session, judge, cards, instruments, samples, live)
+    if own and tabs["Own"].open:
+        with tabs["Own"]:
+            for card in own:
+                st.html(scores.kind_mark(judge) + scores.ratings(card, session))
+
+
+def page() -> None:
+    """Draw the view that is wanted; what is running stands last."""
+    if state.kept("scores_leave"):
+        state.keep("scores_leave", False)
+        with suppress(StreamlitAPIException):
+            st.switch_page(SESSION_PAGE, query_params=state.session_place())
+    if (came := state.enter("scores")) or state.kept("scores_view") is None:
+        asked, session = state.place_asked("view", "session")
+        if asked in VIEWS or session:
+            state.keep("scores_view", asked if asked in VIEWS else "one")
+        if came and session:
+            state.keep("scores_session", session)
+    with st.container(key="scores"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            st.header("Scores", width="content")
+            view = st.segmented_control(
+                "View", list(VIEWS), default=None if state.kept("scores_view") else "one", required=True, key="scores_view",
+                format_func=lambda v: VIEWS[v], label_visibility="collapsed", persist_state="session",
+            )  # fmt: skip
+        job, slot = {"one": one, "many": many.many, "own": rubrics.own}[cast(str, view or "one")]()
+    if job is None or slot is None:
+        return
+    before = job.look()
+    if before.live or state.kept("scores_job") == before.id:
+        slot.html(scores.progress(before))
+    if before.live:
+        watch(job, slot, len(before.cards))
+
+
+@st.fragment(run_every=EVERY)
+def watch(job: Job, slot: Any, cards: int) -> None:
+    """Look in on a running job; draw the page anew when there are more scorecards, or when it has ended."""
+    end = time.monotonic() + BUDGET
+    while time.monotonic() < end:
+        now = job.look()
+        slot.html(scores.progress(now))
+        if not now.live or (len(now.cards) > cards and now.sessions == 1):
+            st.rerun()
+        time.sleep(0.1)
+
+
+page()

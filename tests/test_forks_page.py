@@ -1,0 +1,268 @@
+"""Forks, what-ifs, reading aids and human seats on the session page, without a browser; the built-in cast speaks, at once."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from magnet_core.domain import Session, Technique
+from magnet_core.errors import ModelError
+from magnet_core.export import html, markdown, rows
+from magnet_core.models.rehearsal import Rehearsal
+from magnet_core.session import prompt_of
+from tests.test_pages import ROOT, app, idle, own_library, shown_session, take, until, words
+from ui import state
+
+__all__ = ["app", "own_library"]
+
+
+def stored(at: AppTest) -> Session:
+    return state.store().session(shown_session(at))
+
+
+def open_tab(at: AppTest, name: str) -> AppTest:
+    at.session_state["side"] = name
+    return at.run()
+
+
+def open_box(at: AppTest, key: str) -> AppTest:
+    at.session_state[key] = True
+    return at.run()
+
+
+def ready(at: AppTest) -> list[Button]:
+    """Return the buttons that go on with a what-if which is there."""
+    return [b for b in at.button if (b.key or "").startswith("take_") and not b.disabled]
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    """Press a button that may start a run, and wait for the run's end."""
+    at.button(key=key).click().run()
+    until(at, idle)
+    assert not at.exception
+    return at
+
+
+@pytest.fixture
+def begun(app: AppTest) -> AppTest:
+    """Open a session of eight turns at most with two of them made."""
+    app.number_input(key="want_turns").set_value(8).run()
+    take(app, "next")
+    return take(app, "next")
+
+
+def test_other_techniques_make_a_fork_and_undo_leads_back(begun: AppTest) -> None:
+    first = stored(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_choice")
+    begun.pills(key=f"choice_{first.id}_2_pills").set_value([Technique.SOLUTIONS]).run()
+    press(begun, "change_choice_go")
+    forked = stored(begun)
+    assert forked.id != first.id
+    assert forked.parent is not None and (forked.parent.session, forked.parent.turns) == (first.id, 1)
+    assert forked.turns[0] == first.turns[0]
+    choice = forked.turns[1].choice
+    assert choice and choice.techniques == (Technique.SOLUTIONS,) and choice.by_person
+    assert forked.turns[1].candidates == first.turns[1].candidates
+    assert forked.turns[1].response != first.turns[1].response
+    assert state.store().session(first.id) == first
+    assert "Another way from here" in words(begun)
+    assert begun.button(key="to_parent")
+    begun.button(key="undo").click().run()
+    assert shown_session(begun) == first.id
+    assert "Turn 2 of 8" in words(begun)
+    begun.button(key="redo").click().run()
+    assert shown_session(begun) == forked.id
+    assert "2/2" in words(begun)
+    begun.button(key="swipe_back").click().run()
+    assert shown_session(begun) == first.id and "1/2" in words(begun)
+
+
+def test_techniques_can_be_chosen_before_a_turn(begun: AppTest) -> None:
+    first = stored(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_next")
+    begun.pills(key=f"next_{first.id}_2_pills").set_value([Technique.NORMALIZING, Technique.QUESTIONING]).run()
+    press(begun, "change_next_go")
+    after = stored(begun)
+    choice = after.turns[2].choice
+    assert after.id == first.id and choice and choice.by_person
+    assert choice.techniques == (Technique.QUESTIONING, Technique.NORMALIZING)
+    assert not [call for call in after.turns[2].calls if call.agent == "selector"]
+
+
+@pytest.mark.parametrize("speaker", ["counsellor", "client"])
+def test_an_edited_message_is_a_fork_and_marked_everywhere(begun: AppTest, speaker: str) -> None:
+    first = stored(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_message" if speaker == "counsellor" else "change_reply")
+    begun.text_area(key=f"edit_{speaker}_{first.id}_2").set_value("I would rather talk about <b>rain</b>.")
+    press(begun, f"edit_{speaker}_go")
+    forked = stored(begun)
+    turn = forked.turns[1]
+    assert turn.typed == (speaker,)
+    assert (turn.response if speaker == "counsellor" else turn.reply.text) == "I would rather talk about <b>rain</b>."
+    assert "typed by a person" in words(begun) and "<b>rain" not in words(begun)
+    assert "typed by a person" in markdown(forked) and "typed by a person" in html(forked)
+    assert list(rows(forked))[2]["typed"] == [speaker]
+    assert state.store().session(first.id) == first
+    assert {call.agent for call in turn.calls}.isdisjoint({"responder"} if speaker == "counsellor" else {"client"})
+    for number, one in enumerate(forked.turns, 1):
+        for call in one.calls:
+            assert prompt_of(state.maker_of(forked, number), number, call)
+
+
+def test_risk_words_that_are_typed_open_the_crisis_resources(begun: AppTest) -> None:
+    first = stored(begun)
+    assert "Where to find help" not in words(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_reply")
+    begun.text_area(key=f"edit_client_{first.id}_2").set_value("I want to kill myself.")
+    press(begun, "edit_client_go")
+    assert "Where to find help" in words(begun)
+    begun.button(key="care_close").click().run()
+    assert "Where to find help" not in words(begun)
+
+
+def test_the_plan_can_be_edited_and_old_turns_keep_their_own(begun: AppTest) -> None:
+    first = stored(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_plan")
+    begun.text_area(key=f"plan_{first.id}_2_steps").set_value("Begin\nGo on\nEnd")
+    press(begun, "plan_go")
+    forked = stored(begun)
+    assert forked.plan and forked.plan.steps == ("Begin", "Go on", "End")
+    assert forked.turns == first.turns
+    take(begun, "next")
+    begun.query_params["audience"] = "researcher"
+    begun.button(key="back").click().run()
+    begun.radio(key="audience_field").set_value("researcher").run()
+    open_tab(begun, "Calls")
+    assert not begun.exception
+    assert "differs from the recorded one" not in words(begun)
+
+
+def test_one_agent_is_asked_again_and_the_rest_stays(begun: AppTest) -> None:
+    first = stored(begun)
+    open_tab(begun, "Change")
+    open_box(begun, "change_again")
+    begun.selectbox(key="again_agent").set_value("client").run()
+    press(begun, "again_go")
+    forked = stored(begun)
+    assert forked.id != first.id and forked.turns[1].response == first.turns[1].response
+    open_tab(begun, "Change")
+    press(begun, "rerun")
+    again = stored(begun)
+    assert again.parent and again.parent.session == forked.id and len(again.turns) == 2
+
+
+def test_what_if_the_client_were_otherwise(begun: AppTest) -> None:
+    first = stored(begun)
+    open_tab(begun, "What if")
+    begun.button(key="ask_attitudes").click().run()
+    until(begun, lambda at: len(ready(at)) == 2)
+    assert not begun.exception
+    forks = state.store().children(first.id)
+    assert {str(e.attitude) for e in forks} == {"positive", "negative"}
+    for entry in forks:
+        assert state.store().session(entry.id).turns[1].response == first.turns[1].response
+    begun.toggle(key="mark_words").set_value(True).run()
+    assert "<ins>" in words(begun)
+    begun.session_state["what_kind"] = "words"
+    begun.run()
+    assert not begun.exception
+    begun.session_state["what_kind"] = "method"
+    begun.run()
+    begun.selectbox(key="what_method").set_value("plain").run()
+    begun.button(key="ask_method").click().run()
+    until(begun, lambda at: len(ready(at)) == 1)
+    ready(begun)[0].click().run()
+    assert not begun.exception
+    assert stored(begun).method == "plain"
+    take(begun, "next")
+    assert len(stored(begun).turns) == 3
+    begun.session_state["what_kind"] = "model"
+    open_tab(begun, "What if")
+    assert not begun.exception
+
+
+def test_a_person_sits_as_the_client_for_a_turn(begun: AppTest) -> None:
+    press(open_box(begun, "seat"), "seat_go")
+    session = stored(begun)
+    assert len(session.turns) == 2
+    assert "You sit as Mei Lin Chow" in words(begun)
+    begun.text_area(key=f"say_{session.id}_3_client").set_value("It is raining here.")
+    press(begun, "say_go")
+    after = stored(begun)
+    assert after.turns[2].reply.text == "It is raining here." and after.turns[2].typed == ("client",)
+    assert {call.agent for call in after.turns[2].calls} == {"selector", "responder", *Technique}
+    assert "You sit as" not in words(begun)
+
+
+def test_a_person_sits_as_the_counsellor_for_the_session_with_drafts_as_hints(begun: AppTest) -> None:
+    open_box(begun, "seat")
+    begun.radio(key="seat_speaker").set_value("counsellor")
+    begun.radio(key="seat_stays").set_value(True).run()
+    press(begun, "seat_go")
+    session = stored(begun)
+    begun.button(key="hint_reflection").click().run()
+    hint = begun.text_area(key=f"say_{session.id}_3_counsellor").value
+    assert hint
+    press(begun, "say_go")
+    after = stored(begun)
+    assert after.turns[2].response == hint and after.turns[2].typed == ("counsellor",)
+    assert "Turn 4 waits for your words" in words(begun)
+    press(begun, "stand_up")
+    after = stored(begun)
+    assert len(after.turns) == 4 and after.turns[3].typed == ()
+
+
+def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    press(open_box(begun, "seat"), "seat_go")
+    begun.text_area(key=f"say_{shown_session(begun)}_3_client").set_value("It is raining here.")
+    press(begun, "say_go")
+    played = stored(begun)
+
+    async def refuse(self: Rehearsal, request: object) -> object:
+        raise ModelError("No model may be asked.")
+        yield
+
+    monkeypatch.setattr(Rehearsal, "stream", refuse)
+    monkeypatch.setattr("ui.state.SPEEDS", dict.fromkeys(state.SPEEDS, 5000.0))
+    begun.button(key="recording").click().run()
+    until(begun, lambda at: idle(at) and "Turn 3 of 3" in words(at))
+    assert "It is raining here." in words(begun)
+    begun.button(key="end_recording").click().run()
+    assert shown_session(begun) == played.id
+
+
+@pytest.mark.parametrize("audience", ["clinician", "teacher", "researcher"])
+def test_the_audience_is_in_the_address_and_shapes_the_page(begun: AppTest, audience: str) -> None:
+    begun.radio(key="audience_field").set_value(audience).run()
+    assert audience in begun.query_params.get("audience", "teacher")
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    for name, value in dict(begun.query_params).items():
+        again.query_params[name] = value
+    again.run()
+    shown, tabs = words(again), [tab.label for tab in again.tabs]
+    assert ("Gives back what" in shown or 'class="panel t-r' in shown) == (audience != "clinician")
+    assert ("Session" in tabs) == (audience != "clinician")
+    assert ("Calls" in tabs) == (audience == "researcher")
+
+
+def test_the_session_at_a_glance(begun: AppTest) -> None:
+    open_tab(begun, "Session")
+    shown = words(begun)
+    assert "Techniques, turn by turn" in shown and "Plan steps touched" in shown
+    assert "not applicable" in shown and "not seen" in shown and "“" in shown
+
+
+def test_presenter_mode_shows_the_dialogue_and_one_key(begun: AppTest) -> None:
+    begun.button(key="present").click().run()
+    assert not begun.exception
+    assert 'class="panel' not in words(begun)
+    begun.button(key="stage_next").click().run()
+    until(begun, lambda at: "Turn 3 of 8" in words(at) and not at.button(key="stage_next").disabled)
+    begun.button(key="leave_stage").click().run()
+    assert len(stored(begun).turns) == 3

@@ -1,0 +1,116 @@
+"""What the views of scores share: figures with words and a camera, the job to look at, and how a session is named in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from magnet_core.domain import Session
+from magnet_core.errors import StoreError
+from magnet_core.methods import METHODS
+from magnet_core.scoring.items import Scorecard
+from magnet_core.scoring.judge import RULES
+from magnet_core.scoring.tables import Judge, figures, newest, percentile, value_of
+from magnet_core.store import Entry
+from ui import state
+from ui.scorer import Job, sheets_of
+
+SESSION_PAGE = "pages/watch/session.py"
+BY_RULES = Judge(name=RULES, kind="rule")
+KNOWN = {
+    "ctrs": "CTRS, the paper's six items",
+    "ctrs-11": "CTRS, all eleven items",
+    "wai": "WAI, twelve statements",
+    "panas-before": "PANAS before",
+    "panas-after": "PANAS after",
+}
+USUAL = ["ctrs", "wai", "panas-before", "panas-after"]
+MOST = 10_000
+"""The most sessions of the library that are looked at."""
+
+
+def camera(name: str) -> dict[str, Any]:
+    """Return the settings of a figure with one button, which saves it as a picture."""
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+    }
+
+
+def plot(figure: Any, name: str, words: str) -> None:
+    """Draw a figure with what it says in words."""
+    st.plotly_chart(figure, key=f"plot_{name}", config=camera(f"magnet-{name}"), alt=words)
+
+
+def dark() -> bool:
+    return st.context.theme.type == "dark"
+
+
+def line_of(entry: Entry) -> str:
+    """Return a session of the library in a line."""
+    method = METHODS[entry.method].title if entry.method in METHODS else entry.method
+    name = f"{entry.title} · {entry.client}" if entry.title else entry.client
+    return f"{name} · {entry.attitude} · {method} · {entry.turns} turns · {entry.model or 'model unknown'} · {entry.updated:%d %b, %H:%M}"
+
+
+def begin(session: Session, judge: Judge, instruments: list[str], samples: int, every: int = 0) -> None:
+    """Have a session scored; what is in the way is said on the page."""
+    sheets = sheets_of(instruments, [rubric.sheet for rubric in state.rubrics()])
+    state.keep("scores_job", state.score([session], state.order(judge.name, sheets, samples), every=every))
+
+
+def job_at_hand(session_id: str) -> Job | None:
+    """Return the job this page looks at: the one it began, or one about the session that is still going on."""
+    try:
+        scorer = state.scorer()
+    except StoreError as error:
+        state.say(str(error))
+        return None
+    own = scorer.job(state.kept("scores_job") or "")
+    if own and (own.session in ("", session_id) or own.look().live):
+        return own
+    return next((job for job in scorer.jobs_on(session_id) if job.look().live), None)
+
+
+def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key: str) -> str:
+    """Return where the session stands among all others that the same judge has rated; empty where it is alone."""
+    figure = figures()[key]
+    value = value_of(figure, held)
+    others = [
+        other
+        for (id, by), cards in newest(state.all_cards()).items()
+        if by == judge and id != session.id and (other := value_of(figure, cards)) is not None
+    ]
+    share = percentile(value, others) if value is not None else None
+    if share is None:
+        return ""
+    who = "the rules" if judge == BY_RULES else judge.name
+    return f"{figure.title}: above {share:.0%} of {len(others)} other sessions rated by {who}"
+
+
+def can_rate(judge: Judge) -> bool:
+    """Tell whether this browser session can have a judge rate now."""
+    return judge == BY_RULES or (judge.kind == "model" and judge.name == state.judge_model())
+
+
+def nothing_yet() -> None:
+    """Say what will be here, and where it begins."""
+    st.html(
+        '<section class="card"><header><h3>No session has been kept yet</h3></header><p class="says">Here every session can be '
+        "rated: counselling skills, working alliance, the client's mood, and what can be counted. Begin a session first; its "
+        "first turn is enough.</p></section>"
+    )
+    link(SESSION_PAGE, "To the session", ":material/forum:")
+
+
+def link(page: str, label: str, icon: str) -> None:
+    """Link to another page; where this one stands alone there is none."""
+    try:
+        st.page_link(page, label=label, icon=icon, width="content")
+    except StreamlitAPIException:
+        return

@@ -1,0 +1,196 @@
+"""The scores of the library: one figure by group, and what the planner picks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from magnet_core.domain import Attitude
+from magnet_core.methods import METHODS
+from magnet_core.scoring.tables import FEWEST, Judge, collapse, figures, group, newest, value_of
+from magnet_core.store import Entry
+from ui import charts, scores, state, theme
+from ui.judging import BY_RULES, MOST, USUAL, can_rate, dark, job_at_hand, nothing_yet, plot
+from ui.scorer import Job, sheets_of
+
+BY: dict[str, Callable[[Entry], str]] = {
+    "Attitude": lambda entry: theme.ATTITUDES[entry.attitude],
+    "Method": lambda entry: METHODS[entry.method].title if entry.method in METHODS else entry.method,
+    "Model": lambda entry: entry.model or "Unknown",
+    "Judge": lambda entry: "",
+}
+
+
+def many() -> tuple[Job | None, Any]:
+    """Draw the scores of the library; return the job to look at and the place for its progress."""
+    entries = {entry.id: entry for entry in state.recent(MOST)}
+    state.show_place(view="many", session="")
+    slot = st.empty()
+    if told := state.told():
+        st.warning(theme.plain(told))
+    job = job_at_hand("")
+    if not entries:
+        nothing_yet()
+        return job, slot
+    spread, planner = st.tabs(["Scores by group", "The planner's picks"], key="scores_many_tab", on_change="rerun")
+    if spread.open:
+        with spread:
+            distributions(entries, job)
+    if planner.open:
+        with planner:
+            picks(entries)
+    return job, slot
+
+
+def distributions(entries: dict[str, Entry], job: Job | None) -> None:
+    """Draw one figure of all scored sessions by group, of one judge at a time or with the judges as groups."""
+    held = {key: cards for key, cards in newest(state.all_cards()).items() if key[0] in entries}
+    judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
+    known = figures(rubric.item for rubric in state.rubrics())
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        judge = st.selectbox(
+            "Judge", judges, key="scores_many_judge", format_func=lambda j: j.title, width=230, persist_state="session"
+        )
+        key = st.selectbox(
+            "Score",
+            list(known),
+            key="scores_figure",
+            format_func=lambda k: known[k].title,
+            width=330,
+            persist_state="session",
+        )
+        by = st.segmented_control(
+            "By", list(BY), default="Attitude", required=True, key="scores_by", persist_state="session",
+        )  # fmt: skip
+        wanted = filters(entries)
+        finish_off(entries, held, judge, job)
+    figure = known[key]
+    groups_of: dict[str, list[float | None]] = {}
+    hashes: set[str] = set()
+    for id, entry in entries.items():
+        if not wanted(entry):
+            continue
+        for (scored, rated_by), cards in held.items():
+            if scored == id and (by == "Judge" or rated_by == judge) and any(name in cards for name in figure.instruments):
+                name = rated_by.title if by == "Judge" else BY[by](entry)
+                groups_of.setdefault(name, []).append(value_of(figure, cards))
+                hashes |= {cards[name].prompt_sha for name in figure.instruments if name in cards and rated_by == judge}
+    found = [group(name, values) for name, values in sorted(groups_of.items())]
+    if not found:
+        st.html(
+            f'<p class="hint">No session here has this score from {escape(judge.title)}. “Score the rest” rates those that have none.</p>'
+        )
+        return
+    if by == "Judge":
+        st.html(
+            '<p class="remark">Each row is a judge of its own kind. Rules and models do not measure on the same scale: compare within a row.</p>'
+        )
+    else:
+        st.html(scores.kind_mark(judge))
+    said = "; ".join(f"{g.name}: mean {scores.MISSING if g.mean is None else f'{g.mean:.2f}'}, n = {g.n}" for g in found)
+    title = f"{figure.title}, {figure.low:g} to {figure.high:g}" + ("" if by == "Judge" else f" · {judge.title}")
+    plot(charts.groups(found, figure.low, figure.high, title, dark=dark()), "groups", f"{title}. {said}")
+    legend = f"A point is a session, a diamond the mean of a group, its bar the 95 % bootstrap interval (from {FEWEST} sessions on)."
+    mixed = (
+        " Its prompts changed in between: the sessions were not all rated with the same words." if len(hashes) > 1 else ""
+    )
+    st.html(f'<p class="hint">{escape(legend + mixed)}</p>')
+    rows = scores.table(found)
+    st.dataframe(
+        scores.table(found, shown=True), hide_index=True, alt="Groups with n, mean and interval", key="scores_table"
+    )
+    every = [card for (id, _), cards in held.items() if wanted(entries[id]) for card in cards.values()]
+    with st.container(horizontal=True, gap="small"):
+        st.download_button("This table as CSV", partial(scores.as_csv, rows), "groups.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:", key="scores_table_csv")  # fmt: skip
+        st.download_button("All ratings as CSV", partial(scores.csv_of, every), "scores.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:", key="scores_all_csv")  # fmt: skip
+
+
+def filters(entries: dict[str, Entry]) -> Callable[[Entry], bool]:
+    """Draw the filters; return what tells whether a session passes them."""
+    with st.popover("Filter", icon=":material/filter_list:", key="scores_filter"):
+        attitudes = st.multiselect(
+            "Attitude",
+            list(Attitude),
+            key="scores_f_attitude",
+            format_func=lambda a: theme.ATTITUDES[a],
+            persist_state="session",
+        )
+        methods = st.multiselect("Method", sorted({e.method for e in entries.values()}), key="scores_f_method",
+                                 format_func=lambda m: METHODS[m].title if m in METHODS else m, persist_state="session")  # fmt: skip
+        models = st.multiselect(
+            "Model", sorted({e.model for e in entries.values()}), key="scores_f_model", persist_state="session"
+        )
+        finished = st.toggle("Finished sessions only", True, key="scores_f_finished", persist_state="session")
+    return lambda e: (
+        (not attitudes or e.attitude in attitudes)
+        and (not methods or e.method in methods)
+        and (not models or e.model in models)
+        and (e.ended or not finished)
+    )
+
+
+def finish_off(entries: dict[str, Entry], held: Mapping[Any, Any], judge: Judge, job: Job | None) -> None:
+    """Draw the button that has all sessions scored which this judge has not rated."""
+    if job and job.look().live:
+        mine = job.owner == state.owner()
+        st.button(
+            "Stop", icon=":material/stop:", key="scores_stop", on_click=state.stop_scoring, args=(job,), disabled=not mine
+        )
+        return
+    rest = [e.id for e in entries.values() if e.turns and (e.id, judge) not in held]
+    here = can_rate(judge)
+    st.button(
+        f"Score the rest ({len(rest)})", icon=":material/fact_check:", key="scores_rest", on_click=begin_rest, args=(rest, judge),
+        disabled=not rest or not here, help=f"Rates CTRS, WAI and PANAS of the sessions that {judge.title} has not rated.",
+    )  # fmt: skip
+
+
+def begin_rest(ids: list[str], judge: Judge) -> None:
+    state.keep("scores_job", state.score(ids, state.order(judge.name, sheets_of(USUAL))))
+
+
+def picks(entries: dict[str, Entry]) -> None:
+    """Draw which techniques the planner picks, against those the clients call for."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = filters(entries)
+    plans = [plan for plan in state.plans() if plan.session_id in entries and wanted(entries[plan.session_id])]
+    found = collapse((plan.technique, plan.calls_for) for plan in plans)
+    if not found.sessions:
+        st.html('<p class="hint">No plan here belongs to a client that is known to call for a technique.</p>')
+        return
+    top = max(found.picked, key=lambda technique: found.picked[technique])
+    picked, called = found.varied
+    st.html(
+        '<div class="facts means">'
+        f"<span><b>{found.fitting}</b> of {found.sessions} plans take a technique the client calls for</span>"
+        f"<span><b>{escape(top.value)}</b> is picked in {found.picked[top] / found.sessions:.0%}, called for in {found.called[top] / found.sessions:.0%}</span>"
+        f"<span>As varied as <b>{picked:.1f}</b> techniques evenly used; the clients call for {called:.1f}</span>"
+        + (f"<span>{found.unnamed} plans name none of the twelve</span>" if found.unnamed else "")
+        + "</div>"
+    )
+    words = "; ".join(f"{t.value} {found.picked[t]} planned, {found.called[t]:.1f} called for" for t in found.picked)
+    plot(charts.techniques(found, dark=dark()), "planner", f"Techniques in {found.sessions} sessions. {words}")
+    left = len(plans) - found.sessions
+    st.html(
+        '<p class="hint">A planner that picks the same few techniques whoever the client is has collapsed. Each sample client was '
+        "written to call for one or more techniques; a client that calls for two counts half for each."
+        + (f" {left} plans of clients without such a note are left out." if left else "")
+        + "</p>"
+    )
+    rows = [
+        {
+            "technique": t.value,
+            "planned": found.picked[t],
+            "called_for": round(found.called[t], 2),
+            "sessions": found.sessions,
+        }
+        for t in found.picked
+    ]
+    st.download_button("As CSV", partial(scores.as_csv, rows), "planner.csv", "text/csv", on_click="ignore",
+                       icon=":material/download:", key="scores_plans_csv")  # fmt: skip
