@@ -25,7 +25,12 @@ def pages() -> dict[str, list[Page]]:
             st.Page("pages/watch/clients.py", title="Clients", icon=":material/groups:"),
             st.Page("pages/watch/library.py", title="Library", icon=":material/collections_bookmark:"),
         ],
-        "Judge": [st.Page("pages/judge/scores.py", title="Scores", icon=":material/fact_check:")],
+        "Judge": [
+            st.Page("pages/judge/scores.py", title="Scores", icon=":material/fact_check:"),
+            st.Page("pages/judge/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/judge/review.py", title="Review", icon=":material/rate_review:"),
+        ],
+        "Lab": [st.Page("pages/lab/prompts.py", title="Prompts", icon=":material/science:")],
         "Set up": [st.Page("pages/setup/models.py", title="Models", icon=":material/tune:")],
     }
 

@@ -78,6 +78,8 @@ def _measure(session_id: str, reruns: int) -> None:
             start = time.perf_counter()
             at.run()
             times.append(1000 * (time.perf_counter() - start))
+        shown = "".join(element.proto.body for element in at.get("html"))
+        assert f"Turn {1 + (reruns - 1) % 20} of 20" in shown
         if at.exception:
             print(f"{tab:14} {at.exception[0].message}")
             continue

@@ -69,6 +69,11 @@ def variables(prompt: Prompt) -> frozenset[str]:
     return frozenset(name for text in (prompt.system, prompt.role, prompt.note) for name in _named(text))
 
 
+def part_of(variable: str) -> str:
+    """Return the part of a session that a variable stands for (a key of `PARTS`); empty for one that all agents may name."""
+    return _PART_OF.get(variable, "")
+
+
 @cache
 def _visibility() -> dict[str, dict[str, list[str]]]:
     return yaml.safe_load((FOLDER / "visibility.yaml").read_text(encoding="utf-8"))

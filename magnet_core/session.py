@@ -232,19 +232,24 @@ def prompt_of(session: Session, number: int, call: AgentCall) -> tuple[Message, 
     """Return the exact messages of a recorded call, rendered anew; `number` is its turn, 0 for the plan."""
     method = method_named(session.method)
     texts = {p.name: p for p in session.prompts}
+    return prompts.render(texts, method.roster, moment_of(session, number, call.agent, call.attempt))
+
+
+def moment_of(session: Session, number: int, agent: str, attempt: int = 1) -> Moment:
+    """Return the scene an agent spoke into in a turn, 0 for the plan, at its first asking or a later one."""
     if number == 0:
-        calls, moment = session.plan_calls, Moment(agent=call.agent, session=_unplanned(session))
+        calls, moment = session.plan_calls, Moment(agent=agent, session=_unplanned(session))
     else:
         turn, before = session.turns[number - 1], session.upto(number - 1)
         calls = turn.calls
         more: dict[str, Any] = {}
-        if call.agent == "responder":
+        if agent == "responder":
             more = {"choice": turn.choice, "candidates": turn.candidates}
-        elif call.agent == "client":
+        elif agent == "client":
             more = {"response": turn.response}
-        moment = Moment(agent=call.agent, session=before, **more)
-    objections = tuple(c.problem for c in calls if c.agent == call.agent and c.attempt < call.attempt)
-    return prompts.render(texts, method.roster, moment.model_copy(update={"objections": objections}))
+        moment = Moment(agent=agent, session=before, **more)
+    objections = tuple(c.problem for c in calls if c.agent == agent and c.attempt < attempt)
+    return moment.model_copy(update={"objections": objections})
 
 
 def _unplanned(session: Session) -> Session:

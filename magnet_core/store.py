@@ -436,6 +436,18 @@ class Store:
             if not connection.execute(update(_RUBRICS).where(there).values(deleted=time.time())).rowcount:
                 raise StoreError(f"There is no rubric {id!r} in the library.")
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection to read tables that other modules keep in the same database."""
+        with self._sentences(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection to write such tables; what is written there is written whole or not at all."""
+        with self._sentences(), self._writer.begin() as connection:
+            yield connection
+
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when it is used again."""
         self._engine.dispose()

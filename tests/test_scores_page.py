@@ -193,6 +193,21 @@ def test_what_is_missing_is_shown_as_missing_and_never_as_zero() -> None:
     assert "Indicator" not in shown
     [radar] = figures(at)
     assert radar["data"][0]["r"][0] is None and radar["data"][0]["fill"] == "none"
+    other = rehearsed(2, 1)
+    state.store().save(other)
+    at.run()
+    at.selectbox(key="scores_session").set_value(other.id).run()
+    assert not at.exception and at.selectbox(key="scores_judge").value == tables.Judge(name="rules", kind="rule")
+
+
+def test_the_session_that_was_just_watched_is_the_one_to_score() -> None:
+    first, second = rehearsed(2), rehearsed(2, 1)
+    at = page_with(first, second)
+    assert at.selectbox(key="scores_session").value == second.id
+    at = page_with(before=lambda at: at.query_params.update({"session": first.id}))
+    assert at.selectbox(key="scores_session").value == first.id
+    at = page_with(before=lambda at: at.query_params.update({"session": first.id}), through_app=False)
+    assert at.selectbox(key="scores_session").value == first.id
 
 
 def test_text_of_a_judge_is_never_markup() -> None:

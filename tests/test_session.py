@@ -14,7 +14,15 @@ import pytest
 from magnet_core import prompts
 from magnet_core.domain import Candidate, Choice, Given, Reply, Session, Technique
 from magnet_core.errors import AgentFailed, ModelError, SettingsError
-from magnet_core.events import AgentDelta, AgentRetried, AgentStarted, SessionFinished, SessionOpened, TurnFinished
+from magnet_core.events import (
+    AgentDelta,
+    AgentRetried,
+    AgentStarted,
+    PartsReady,
+    SessionFinished,
+    SessionOpened,
+    TurnFinished,
+)
 from magnet_core.methods import METHODS
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.profiles import samples
@@ -352,6 +360,26 @@ async def test_given_parts_are_not_asked_for() -> None:
     reply = Given(reply=Reply(text="I'd rather not."), typed=("client",))
     turn = (await end_of(take_turn(session, by(model), given=reply))).session.turns[0]
     assert turn.reply.text == "I'd rather not." and turn.typed == ("client",) and len(turn.calls) == 7
+
+
+@pytest.mark.parametrize("speaker", ["counsellor", "client"])
+async def test_a_person_can_speak_where_the_stream_is_left(speaker: str) -> None:
+    model = Answering(told())
+    session = await opened(model)
+    given = Given()
+    async with aclosing(take_turn(session, by(model))) as events:
+        async for event in events:
+            if isinstance(event, PartsReady) and event.speaker == speaker:
+                given = event.given
+                break
+    assert len(given.candidates) == 5 and (given.response is None) == (speaker == "counsellor")
+    model.requests.clear()
+    words = {"response": "Go on."} if speaker == "counsellor" else {"reply": Reply(text="No.")}
+    spoken = given.model_copy(update={**words, "typed": (speaker,)})
+    turn = (await end_of(take_turn(session, by(model), given=spoken))).session.turns[0]
+    assert [r.moment.agent for r in model.requests] == (["client"] if speaker == "counsellor" else [])
+    assert turn.candidates == given.candidates and turn.typed == (speaker,)
+    assert len(turn.calls) == 7 and turn.calls[: len(given.calls)] == given.calls
 
 
 @pytest.mark.parametrize("agent", ["reflection", "selector", "responder", "client"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from magnet_core.domain import AgentCall
+from magnet_core.scoring.agreement import Share
+from magnet_core.scoring.aspects import Form
 from magnet_core.scoring.items import Item, Scorecard
 from magnet_core.scoring.tables import Collapse, Group
 from ui import theme
@@ -215,6 +217,41 @@ def techniques(found: Collapse, *, dark: bool = False) -> Any:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         xaxis={"title": f"Share of {found.sessions} sessions", "tickformat": ".0%", "rangemode": "tozero", "gridcolor": colours["faint"]},
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": names},
+    )  # fmt: skip
+    return _plain(figure, colours)
+
+
+def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *, dark: bool = False) -> Any:
+    """Return the win rate of one of two makers by question with its interval, one half and the paper's figure as lines."""
+    import plotly.graph_objects as go
+
+    colours = tones(dark)
+    titles = {question.key: question.title for question in form.questions}
+    there = [(titles[key], rate) for key, rate in rates.items() if rate.value is not None]
+    values = [rate.value or 0.0 for _, rate in there]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=values, y=[title for title, _ in there], mode="markers", marker={"size": 11, "color": colours["lead"]},
+        error_x={
+            "type": "data", "symmetric": False, "thickness": 2, "width": 6, "color": colours["lead"],
+            "array": [(r.high or 0.0) - v for (_, r), v in zip(there, values, strict=True)],
+            "arrayminus": [v - (r.low or 0.0) for (_, r), v in zip(there, values, strict=True)],
+        },
+        customdata=[(r.wins, r.ties, r.losses, r.low, r.high) for _, r in there],
+        hovertemplate="%{y}: %{x:.1%} (%{customdata[3]:.1%} to %{customdata[4]:.1%})<br>%{customdata[0]} wins, %{customdata[1]} ties, "
+        "%{customdata[2]} losses<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=0.5, line={"color": colours["grid"], "width": 1.5})
+    if reference is not None:
+        figure.add_vline(
+            x=reference, line={"color": colours["series"][1], "width": 1.5, "dash": "dash"}, annotation_text=f"Paper: {reference:.1%}",
+            annotation_position="top", annotation_font={"size": 13, "color": colours["text"]},
+        )  # fmt: skip
+    figure.update_layout(
+        height=76 + 30 * max(len(titles), 1), margin={"l": 0, "r": 8, "t": 28, "b": 40}, showlegend=False,
+        xaxis={"title": "Win rate among decided ratings, 95 % interval", "range": [-0.02, 1.02], "tickformat": ".0%", "gridcolor": colours["faint"],
+               "zeroline": False},
+        yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": list(titles.values())},
     )  # fmt: skip
     return _plain(figure, colours)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -16,7 +17,7 @@ from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.tables import Judge, figures, newest, percentile, value_of
 from magnet_core.store import Entry
 from ui import state
-from ui.scorer import Job, sheets_of
+from ui.scorer import Job, Progress, sheets_of
 
 SESSION_PAGE = "pages/watch/session.py"
 BY_RULES = Judge(name=RULES, kind="rule")
@@ -64,7 +65,30 @@ def begin(session: Session, judge: Judge, instruments: list[str], samples: int, 
     state.keep("scores_job", state.score([session], state.order(judge.name, sheets, samples), every=every))
 
 
-def job_at_hand(session_id: str) -> Job | None:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A job and how it stood before the page read any score: what has come since is not drawn yet."""
+
+    job: Job
+    seen: Progress
+
+    @property
+    def live(self) -> bool:
+        return self.seen.live
+
+    def stop_button(self) -> None:
+        """Draw the button that stops it, for whoever began it."""
+        st.button(
+            "Stop", icon=":material/stop:", key="scores_stop", on_click=state.stop_scoring, args=(self.job,),
+            disabled=self.job.owner != state.owner(),
+        )  # fmt: skip
+
+
+Drawn = tuple[Watched | None, Any]
+"""What a view gives back: the job to look at, and the place for its progress."""
+
+
+def job_at_hand(session_id: str) -> Watched | None:
     """Return the job this page looks at: the one it began, or one about the session that is still going on."""
     try:
         scorer = state.scorer()
@@ -72,9 +96,10 @@ def job_at_hand(session_id: str) -> Job | None:
         state.say(str(error))
         return None
     own = scorer.job(state.kept("scores_job") or "")
-    if own and (own.session in ("", session_id) or own.look().live):
-        return own
-    return next((job for job in scorer.jobs_on(session_id) if job.look().live), None)
+    if own and own.session in ("", session_id):
+        return Watched(own, own.look())
+    looked = (Watched(job, job.look()) for job in scorer.jobs_on(session_id))
+    return next((one for one in looked if one.live), None)
 
 
 def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key: str) -> str:

@@ -14,8 +14,8 @@ from magnet_core.methods import METHODS
 from magnet_core.scoring.tables import FEWEST, Judge, collapse, figures, group, newest, value_of
 from magnet_core.store import Entry
 from ui import charts, scores, state, theme
-from ui.judging import BY_RULES, MOST, USUAL, can_rate, dark, job_at_hand, nothing_yet, plot
-from ui.scorer import Job, sheets_of
+from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
+from ui.scorer import sheets_of
 
 BY: dict[str, Callable[[Entry], str]] = {
     "Attitude": lambda entry: theme.ATTITUDES[entry.attitude],
@@ -25,14 +25,14 @@ BY: dict[str, Callable[[Entry], str]] = {
 }
 
 
-def many() -> tuple[Job | None, Any]:
+def many() -> Drawn:
     """Draw the scores of the library; return the job to look at and the place for its progress."""
+    job = job_at_hand("")
     entries = {entry.id: entry for entry in state.recent(MOST)}
     state.show_place(view="many", session="")
     slot = st.empty()
     if told := state.told():
         st.warning(theme.plain(told))
-    job = job_at_hand("")
     if not entries:
         nothing_yet()
         return job, slot
@@ -46,7 +46,7 @@ def many() -> tuple[Job | None, Any]:
     return job, slot
 
 
-def distributions(entries: dict[str, Entry], job: Job | None) -> None:
+def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     """Draw one figure of all scored sessions by group, of one judge at a time or with the judges as groups."""
     held = {key: cards for key, cards in newest(state.all_cards()).items() if key[0] in entries}
     judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
@@ -135,14 +135,10 @@ def filters(entries: dict[str, Entry]) -> Callable[[Entry], bool]:
     )
 
 
-def finish_off(entries: dict[str, Entry], held: Mapping[Any, Any], judge: Judge, job: Job | None) -> None:
+def finish_off(entries: dict[str, Entry], held: Mapping[Any, Any], judge: Judge, job: Watched | None) -> None:
     """Draw the button that has all sessions scored which this judge has not rated."""
-    if job and job.look().live:
-        mine = job.owner == state.owner()
-        st.button(
-            "Stop", icon=":material/stop:", key="scores_stop", on_click=state.stop_scoring, args=(job,), disabled=not mine
-        )
-        return
+    if job and job.live:
+        return job.stop_button()
     rest = [e.id for e in entries.values() if e.turns and (e.id, judge) not in held]
     here = can_rate(judge)
     st.button(

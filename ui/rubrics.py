@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import streamlit as st
 from pydantic import ValidationError
@@ -11,11 +10,10 @@ from pydantic import ValidationError
 from magnet_core.errors import StoreError
 from magnet_core.scoring.rubrics import WIDEST, Rubric, rubric_id
 from ui import care, scores, state, theme
-from ui.judging import MOST, job_at_hand, line_of, link
-from ui.scorer import Job
+from ui.judging import MOST, Drawn, Watched, job_at_hand, line_of, link
 
 
-def own() -> tuple[Job | None, Any]:
+def own() -> Drawn:
     """Draw the own rubrics, and the form for one; return the job to look at and the place for its progress."""
     state.show_place(view="own", session="")
     kept = {rubric.id: rubric for rubric in state.rubrics()}
@@ -67,7 +65,7 @@ def delete(rubric: Rubric) -> None:
         edit(None)
 
 
-def form(editing: Rubric | None) -> tuple[Job | None, Any]:
+def form(editing: Rubric | None) -> Drawn:
     """Draw the fields of a rubric with what is amiss beside them, and what can be done with it."""
     st.html(f"<h3 class='part'>{'Change a rubric' if editing else 'A new rubric'}</h3>")
     asked = bool(state.kept("rubric_asked"))
@@ -147,7 +145,7 @@ def attempt(rubric: Rubric | None, id: str) -> None:
     state.keep("scores_job", state.kept("rubric_job"))
 
 
-def use(rubric: Rubric | None, editing: Rubric | None) -> tuple[Job | None, Any]:
+def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
     """Draw what can be done with a rubric: keep it, or try it on a session."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         st.button("Save", type="primary", icon=":material/save:", key="rubric_save", on_click=save, args=(rubric,))
@@ -156,7 +154,7 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> tuple[Job | None, Any]
     entries = [entry for entry in state.recent(MOST) if entry.turns]
     model = state.judge_model()
     slot = None
-    job: Job | None = None
+    job: Watched | None = None
     if entries:
         lines = {entry.id: line_of(entry) for entry in entries}
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -164,7 +162,7 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> tuple[Job | None, Any]
                 "Try it on", list(lines), key="rubric_session", format_func=lambda id: lines.get(id) or str(id), width=440
             )
             job = job_at_hand(id)
-            live = job is not None and job.look().live
+            live = job is not None and job.live
             st.button(
                 "Try it",
                 icon=":material/play_arrow:",
@@ -174,8 +172,8 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> tuple[Job | None, Any]
                 disabled=not model or live,
             )
         slot = st.empty()
-        if job and not job.look().live and job.look().id == state.kept("rubric_job") and (session := state.stored(id)):
-            for card in job.look().cards:
+        if job and not job.live and job.seen.id == state.kept("rubric_job") and (session := state.stored(id)):
+            for card in job.seen.cards:
                 if card.session_id == id:
                     st.html(scores.trial(card, session))
     if not model:

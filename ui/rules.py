@@ -87,12 +87,23 @@ def along(session: Session) -> None:
         by = "by rules: an indicator, not a validated rating" if judge == RULES else f"by {judge}"
         st.html(f'<p class="hint">{escape(by[0].upper() + by[1:])}</p>', width="content")
     if every or session.turns:
-        st.html(_newest(session))
+        going = state.scoring(session.id)
+        st.fragment(_follow, run_every=1.0 if going else None)(session, going)
 
 
 def _switch(session_id: str, judge: str) -> None:
     on, every = state.kept(f"along_on_{session_id}"), state.kept(f"along_every_{session_id}", 4)
     state.score_along(session_id, int(every) if on else 0, state.order(judge, sheets_of(ALONG)))
+
+
+def _follow(session: Session, going: bool) -> None:
+    """Draw the newest scores, and go on doing so until those on their way are there."""
+    st.html(_newest(session))
+    still = state.scoring(session.id)
+    if going and not still:
+        st.rerun()
+    if still:
+        st.html('<p class="hint" role="status">Being scored beside the session.</p>')
 
 
 def _newest(session: Session) -> str:

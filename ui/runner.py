@@ -161,10 +161,10 @@ class Run:
         return self.state in ("running", "stopping")
 
     def look(self, owner: str) -> Snapshot:
-        """Return the run as it stands; a live run whose owner has gone passes to whoever looks."""
+        """Return the run as it stands; one that stands still, or whose owner has gone, passes to whoever looks."""
         now = time.monotonic()
         with self._lock:
-            if owner != self.owner and now - self.owner_looked > ADOPTED:
+            if owner != self.owner and (self.state == "waiting" or now - self.owner_looked > ADOPTED):
                 self.owner = owner
             self.looked = now
             if owner == self.owner:

@@ -6,11 +6,12 @@ turn, with what settings, and its cast of models with their keys, which stay in 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import secrets
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,8 +23,10 @@ from pydantic import SecretStr
 
 from magnet_core import profiles as profile_files
 from magnet_core.cast import REHEARSAL, Cast, Voice, open_models
-from magnet_core.domain import Attitude, ClientProfile, Given, Plan, Reply, Session, Speaker, Visibility
+from magnet_core.costs import Prices, shipped
+from magnet_core.domain import Attitude, ClientProfile, FanOut, Given, Plan, Reply, Session, Speaker, Visibility
 from magnet_core.errors import MagnetError, SettingsError, StoreError
+from magnet_core.lab import changed, texts_for
 from magnet_core.methods import MAGNET, METHODS, method_named
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
@@ -35,10 +38,17 @@ from magnet_core.session import NOTHING, fork, new_session
 from magnet_core.settings import Settings
 from magnet_core.settings import settings as read_settings
 from magnet_core.trail import Trail
+from ui.bench import Bench
+from ui.bench import Wanted as WantedTrial
+from ui.maker import Batch, Maker, MakingJob
 from ui.runner import Engine, Goal, Run, Seat, Snapshot, recording, unasked
-from ui.scorer import Job, Order, Scorer
+from ui.scorer import Job, Order, Scorer, sheets_of
 
 if TYPE_CHECKING:
+    from magnet_core.packs import Pack, Packs
+    from magnet_core.pricing import PriceBook
+    from magnet_core.reviews import Reviews
+    from magnet_core.scoring.compare import Measured
     from magnet_core.store import Entry, Planned, Store
 
 T = TypeVar("T")
@@ -54,6 +64,8 @@ AUDIENCES: dict[str, str] = {
     TEACHER: "Also the five specialists' drafts and how the session is built.",
     RESEARCHER: "Everything: also each call, and who sees what.",
 }
+MADE = "comparison"
+"""The tag of sessions that were made for a comparison."""
 ADDRESS_LAG = 5.0
 """Seconds the browser may take to show an address that was written."""
 PLACE_LAG = 1.0
@@ -355,7 +367,11 @@ def started(session: Session) -> bool:
 def fresh(wanted: Wanted) -> Session:
     """Return a session to be, with nothing in it yet."""
     profile = clients()[wanted.client].with_attitude(wanted.attitude)
-    return new_session(profile, method=wanted.method, visibility=wanted.visibility, max_turns=wanted.turns, seed=wanted.seed)
+    own = pack()
+    return new_session(
+        profile, method=wanted.method, visibility=wanted.visibility, max_turns=wanted.turns, seed=wanted.seed,
+        prompt_set=own.texts if own else None,
+    )  # fmt: skip
 
 
 def wanted_of(session: Session) -> Wanted:
@@ -401,6 +417,7 @@ def start_over(session: Session) -> None:
         min_turns=again.min_turns,
         max_turns=again.max_turns,
         seed=again.seed,
+        prompt_set=texts_for(session),
     )
     _show(made)
 
@@ -615,7 +632,7 @@ def _parent(session: Session) -> Session | None:
     return known.get(id)
 
 
-def ask_what_if(session: Session, number: int, kind: str, forks: dict[str, tuple[Session, Given, Cast | None]]) -> None:
+def ask_what_if(session: Session, number: int, kind: str, forks: Mapping[str, tuple[Session, Given, Cast | None]]) -> None:
     """Let forks of one moment go on beside each other; each is known by a label."""
     now = cast()
     try:
@@ -875,6 +892,14 @@ def scored_along(session_id: str) -> int:
         return 0
 
 
+def scoring(session_id: str) -> bool:
+    """Tell whether a session is being scored just now."""
+    try:
+        return any(job.look().live for job in scorer().jobs_on(session_id))
+    except MagnetError:
+        return False
+
+
 def cards_of(session_id: str) -> list[Scorecard]:
     """Return a session's scorecards, oldest first; none, with a sentence kept, when they cannot be read."""
     try:
@@ -940,3 +965,199 @@ def session_place() -> dict[str, str]:
     found: Session | None = st.session_state.get("session")
     turn = st.session_state.get("look")
     return ({"session": found.id} if found else {}) | ({"turn": str(turn)} if turn is not None else {})
+
+
+# Comparisons and costs
+
+
+def prices() -> Prices:
+    """Return the price list: the shipped one with the library's own entries over it."""
+    try:
+        return price_book().all()
+    except StoreError as error:
+        say(str(error))
+        return shipped()
+
+
+@st.cache_resource(show_spinner=False)
+def price_book() -> PriceBook:
+    from magnet_core.pricing import PriceBook
+
+    return PriceBook(store())
+
+
+def measured(entries: Iterable[Entry], listed: Prices) -> tuple[list[Measured], dict[str, int]]:
+    """Return what comparisons need of finished sessions, and how many were left out for which reason; each is read once."""
+    from magnet_core.scoring.compare import left_out, measure
+
+    held, found, out = _measures(listed.model_dump_json()), [], {}
+    for entry in entries:
+        if entry.parent or not entry.ended:
+            one: Measured | str = "forked" if entry.parent else "not finished"
+        elif (entry.id, entry.turns) in held:
+            one = held[entry.id, entry.turns]
+        else:
+            try:
+                session = store().session(entry.id)
+            except StoreError as error:
+                say(str(error))
+                continue
+            one = held[entry.id, entry.turns] = left_out(session) or measure(session, listed)
+        if isinstance(one, str):
+            out[one] = out.get(one, 0) + 1
+        else:
+            found.append(one)
+    return found, out
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _measures(prices_json: str) -> dict[tuple[str, int], Measured | str]:
+    """Return what was measured under some prices, by session and its turns."""
+    return {}
+
+
+@st.cache_resource(show_spinner=False)
+def maker() -> Maker:
+    """Return what makes many sessions in the background; raise `StoreError` when the library cannot be opened."""
+    sheets, scores, kept = sheets_of(("ctrs", "wai", "panas-before", "panas-after")), scorer(), store()
+    begun: set[str] = set()
+
+    def keep_made(session: Session) -> None:
+        kept.save(session)
+        if session.id not in begun:
+            begun.add(session.id)
+            kept.tag(session.id, [MADE])
+
+    def finished(session: Session, by: str) -> Future[None] | None:
+        return scores.start([session], Order(RULES, sheets), owner=by, quiet=True).future
+
+    return Maker(engine(), keep_made, finished)
+
+
+def make(batches: Sequence[Batch], budget: float | None = None) -> str:
+    """Begin to make sessions; return the job's id, empty with a sentence kept where it cannot begin."""
+    try:
+        if any(job.owner == owner() for job in maker().live()):
+            say("Sessions are being made already. Wait for them, or stop them first.")
+            return ""
+        return maker().start(batches, owner=owner(), prices=prices(), budget=budget).look().id
+    except MagnetError as error:
+        say(str(error))
+        return ""
+
+
+def left_unfinished(entries: Iterable[Entry]) -> list[Session]:
+    """Return the sessions made for comparisons that nobody is going on with."""
+    going = {id for job in maker().live() for id in job.sessions}
+    found: list[Session] = []
+    for entry in entries:
+        run = engine().run_on(entry.id)
+        if MADE in entry.tags and not entry.ended and not entry.parent and entry.id not in going and not (run and run.live):
+            with suppress(StoreError):
+                found.append(store().session(entry.id))
+    return found
+
+
+def batch_of(model: str, sessions: Iterable[Session]) -> Batch:
+    """Return sessions to be made with one model for everybody."""
+    speak = cast_of(model)
+    return Batch(tuple(sessions), partial(open_models, speak.model_copy(update={"pace": 0.0})), (model,), speak.fan_out)
+
+
+def making(id: str) -> MakingJob | None:
+    try:
+        return maker().job(id)
+    except StoreError:
+        return None
+
+
+def stop_making(job: MakingJob) -> None:
+    if job.owner == owner():
+        maker().stop(job)
+
+
+# Prompts
+
+
+@st.cache_resource(show_spinner=False)
+def packs() -> Packs:
+    """Return the prompt packs and test cases of the library; raise `StoreError` when it cannot be opened."""
+    from magnet_core.packs import Packs
+
+    return Packs(store())
+
+
+def pack_list() -> list[Pack]:
+    """Return the prompt packs; none, with a sentence kept, when they cannot be read."""
+    try:
+        return packs().packs()
+    except StoreError as error:
+        say(str(error))
+        return []
+
+
+def pack() -> Pack | None:
+    """Return the pack that new sessions of this browser session are made with; None for our prompts."""
+    id = st.session_state.get("pack")
+    return next((one for one in pack_list() if one.id == id), None) if id else None
+
+
+def use_pack(id: str) -> None:
+    """Let new sessions be made with a pack, or with our prompts where it is empty; a session to be as well."""
+    st.session_state["pack"] = id
+    held: Session | None = st.session_state.get("session")
+    if held and not started(held):
+        prepare(wanted_of(held))
+
+
+def prompts_of(session: Session) -> str:
+    """Return how a reader knows the prompts of a session; empty where all of them are ours."""
+    if not (own := changed(session.prompts)):
+        return ""
+    from magnet_core.packs import pack_of
+
+    title, _ = pack_of(session, pack_list())
+    return title or f"{len(own)} changed"
+
+
+def again_with(session: Session, own: Pack) -> None:
+    """Show a new session to be, made as another one was but with the prompts of a pack."""
+    _show(
+        new_session(
+            session.profile,
+            method=session.method,
+            visibility=session.visibility,
+            min_turns=session.min_turns,
+            max_turns=session.max_turns,
+            seed=session.seed,
+            prompt_set=own.texts,
+        )
+    )
+
+
+def try_prompts(wanted: Sequence[WantedTrial], agent: str = "") -> Bench:
+    """Begin trials of the lab in the background."""
+    return Bench(engine(), wanted, agent)
+
+
+def opener(model: str) -> tuple[Callable[[asyncio.Semaphore], Any], FanOut]:
+    """Return what opens a model for the lab, and how its calls leave."""
+    now = cast_of(model).model_copy(update={"pace": 0.0})
+    return partial(open_models, now), now.fan_out
+
+
+def forget(*names: str) -> None:
+    """Let fields be filled anew when they are drawn next."""
+    for name in names:
+        st.session_state.pop(name, None)
+
+
+# Blind reviews
+
+
+@st.cache_resource(show_spinner=False)
+def reviews() -> Reviews:
+    """Return the pairs and reviews of the library; raise `StoreError` when they cannot be opened."""
+    from magnet_core.reviews import Reviews
+
+    return Reviews(store())

@@ -18,9 +18,23 @@ from magnet_core.scoring.rater import NOTICE
 from magnet_core.scoring.tables import Judge, newest
 from magnet_core.store import Entry
 from ui import many, rubrics, rules, scales, scores, state, theme
-from ui.judging import BY_RULES, KNOWN, MOST, SESSION_PAGE, USUAL, begin, can_rate, job_at_hand, line_of, nothing_yet
-from ui.scorer import Job
+from ui.judging import (
+    BY_RULES,
+    KNOWN,
+    MOST,
+    SESSION_PAGE,
+    USUAL,
+    Drawn,
+    Watched,
+    begin,
+    can_rate,
+    job_at_hand,
+    line_of,
+    nothing_yet,
+)
 
+PLACE = ("view", "session")
+"""What of the page is in its address."""
 VIEWS = {"one": "One session", "many": "Many sessions", "own": "Own rubrics"}
 BUDGET, EVERY = 0.4, 0.5
 """Seconds a look at a running job lasts, and seconds between two looks."""
@@ -71,7 +85,7 @@ def order_fields(judge: Judge) -> tuple[list[str], int]:
     return [name for name in names if name in (chosen or [])], int(samples)
 
 
-def one() -> tuple[Job | None, Any]:
+def one() -> Drawn:
     """Draw one session's scores; return the job to look at and the place for its progress."""
     entries = state.recent(MOST)
     if not entries:
@@ -79,6 +93,7 @@ def one() -> tuple[Job | None, Any]:
         return None, None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="scores_top"):
         id = choose_session(entries)
+        job = job_at_hand(id)
         session = state.stored(id)
         cards = state.cards_of(id) if session else []
         judges = judges_for(cards)
@@ -87,19 +102,10 @@ def one() -> tuple[Job | None, Any]:
             help="The rules need no model. A model is set on the Models page.",
         )  # fmt: skip
         instruments, samples = order_fields(judge)
-        job = job_at_hand(id)
-        live = job is not None and job.look().live
+        live = job is not None and job.live
         here = can_rate(judge)
-        if live:
-            mine = job is not None and job.owner == state.owner()
-            st.button(
-                "Stop",
-                icon=":material/stop:",
-                key="scores_stop",
-                on_click=state.stop_scoring,
-                args=(job,),
-                disabled=not mine,
-            )
+        if job and live:
+            job.stop_button()
         else:
             st.button(
                 "Score this session", type="primary", icon=":material/fact_check:", key="scores_go", on_click=begin,
@@ -207,18 +213,27 @@ def details(
                 st.html(scores.kind_mark(judge) + scores.ratings(card, session))
 
 
+def arrive(came: bool) -> None:
+    """Look at what the address asks for, or at the session that the session page shows, where either is new."""
+    asked, id = state.place_asked(*PLACE)
+    if came or state.place_moved(PLACE):
+        if asked in VIEWS or id:
+            state.keep("scores_view", asked if asked in VIEWS else "one")
+        if id:
+            state.keep("scores_session", id)
+    held = state.held()
+    if came and held and not id and held.id != state.kept("scores_held"):
+        state.keep("scores_session", held.id)
+    state.keep("scores_held", held.id if held else "")
+
+
 def page() -> None:
     """Draw the view that is wanted; what is running stands last."""
     if state.kept("scores_leave"):
         state.keep("scores_leave", False)
         with suppress(StreamlitAPIException):
             st.switch_page(SESSION_PAGE, query_params=state.session_place())
-    if (came := state.enter("scores")) or state.kept("scores_view") is None:
-        asked, session = state.place_asked("view", "session")
-        if asked in VIEWS or session:
-            state.keep("scores_view", asked if asked in VIEWS else "one")
-        if came and session:
-            state.keep("scores_session", session)
+    arrive(state.enter("scores"))
     with st.container(key="scores"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.header("Scores", width="content")
@@ -229,21 +244,20 @@ def page() -> None:
         job, slot = {"one": one, "many": many.many, "own": rubrics.own}[cast(str, view or "one")]()
     if job is None or slot is None:
         return
-    before = job.look()
-    if before.live or state.kept("scores_job") == before.id:
-        slot.html(scores.progress(before))
-    if before.live:
-        watch(job, slot, len(before.cards))
+    if job.live or state.kept("scores_job") == job.seen.id:
+        slot.html(scores.progress(job.seen))
+    if job.live:
+        watch(job, slot)
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: Job, slot: Any, cards: int) -> None:
+def watch(job: Watched, slot: Any) -> None:
     """Look in on a running job; draw the page anew when there are more scorecards, or when it has ended."""
     end = time.monotonic() + BUDGET
     while time.monotonic() < end:
-        now = job.look()
+        now = job.job.look()
         slot.html(scores.progress(now))
-        if not now.live or (len(now.cards) > cards and now.sessions == 1):
+        if not now.live or (len(now.cards) > len(job.seen.cards) and now.sessions == 1):
             st.rerun()
         time.sleep(0.1)
 

@@ -119,6 +119,8 @@ def _facts(session: Session, begun: bool) -> str:
         ]
     else:
         facts = ["<b>Ready to begin.</b> Next turn makes the plan and the first turn."]
+    if own := state.prompts_of(session):
+        facts.append(f'<b class="badge">Own prompts: {escape(own)}</b>')
     return f'<div class="facts">{"".join(f"<span>{fact}</span>" for fact in facts)}</div>'
 
 
@@ -138,7 +140,11 @@ def recent() -> None:
                 when = f"{entry.updated:%d %b %Y, %H:%M}"
                 line = f"{escape(method)} · {entry.attitude} · {entry.turns} turns {done} · {escape(entry.model)} · {when}"
                 st.html(f'<p class="says"><b>{escape(entry.client)}</b></p><p class="hint">{line}</p>', width="stretch")
-                st.button("Open", key=f"open_{entry.id}", on_click=state.open_stored, args=(entry.id,))
+                st.button("Open", key=f"open_{entry.id}", on_click=_open, args=(entry.id,))
+
+
+def _open(id: str) -> None:
+    state.open_stored(id)
 
 
 def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: int, newest: int) -> None:
@@ -325,7 +331,7 @@ def body() -> None:
         return on_stage(now, follow)
     left, right = st.columns([5, 7], gap="medium")
     ending: tuple[Any, str] | None = None
-    with left, st.container(height=560, key="dialogue", autoscroll=True, border=False):
+    with left, st.container(height=560, key="dialogue", autoscroll=looked is None, border=False):
         st.html(transcript.dialogue(session, None if follow else shown))
         if now and now.writing and (html := live.tail(now)):
             ending = (st.html(html), html)

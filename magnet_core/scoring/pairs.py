@@ -1,0 +1,153 @@
+"""A model compares pairs as people do: the same form, no names, and each pair in both orders, since order alone can decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from functools import cache
+from string import Template
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from magnet_core.domain import Moment, Session, Value
+from magnet_core.errors import ModelError, PromptError, SettingsError
+from magnet_core.models import Message, ModelFor, Player, Request
+from magnet_core.models.calls import Heard, hear
+from magnet_core.reading import read_json
+from magnet_core.scoring.answers import squeeze
+from magnet_core.scoring.aspects import Aspect, Form, Pair, Review, Verdict, form
+from magnet_core.scoring.instruments import FOLDER, numbered
+from magnet_core.scoring.judge import JUDGE
+from magnet_core.streams import merge
+
+_TOKENS = 2000
+_CHOICES = {"a": "A", "b": "B", "tie": "tie"}
+
+
+class Words(Value):
+    """What a model is told, the sessions and the questions apart."""
+
+    system: str
+    task: str
+    answer: str
+    again: str
+    follows: str = ""
+
+
+@cache
+def words() -> Words:
+    """Return what a model is told; raise `PromptError` where the file does not fit."""
+    try:
+        return Words.model_validate(yaml.safe_load((FOLDER / "pairs.yaml").read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise PromptError(f"The instrument file pairs.yaml cannot be used: {error}") from error
+
+
+async def judge_pair(pair: Pair, one: Session, two: Session, models: ModelFor) -> AsyncGenerator[Review]:
+    """Yield a model's review of a pair in each of the two orders, as they come.
+
+    A question whose answer cannot be read is asked once more and is then missing. Raises `ModelError` where the endpoint gives no answer
+    in an order, and `SettingsError` where the judge is the rehearsal cast, which cannot compare.
+    """
+    player = models(JUDGE)
+    if player.model.name == "rehearsal":
+        raise SettingsError("The rehearsal cast is authored and cannot compare sessions; name a model as judge.")
+    async with aclosing(merge(*(_asked(pair, one, two, flipped, player) for flipped in (False, True)))) as reviews:
+        async for review in reviews:
+            yield review
+
+
+async def _asked(pair: Pair, one: Session, two: Session, flipped: bool, player: Player) -> AsyncGenerator[Review]:
+    first, second = (two, one) if flipped else (one, two)
+    asked, verdicts, problem = form(), dict[str, Verdict](), ""
+    for _ in range(2):
+        unread = [aspect for aspect in asked.questions if aspect.key not in verdicts]
+        try:
+            text = await _heard(player, _request(first, second, asked, unread, problem, player))
+        except ModelError:
+            if verdicts:
+                break
+            raise
+        verdicts |= read_verdicts(text, unread)
+        missing = [aspect.key for aspect in unread if aspect.key not in verdicts]
+        if not missing:
+            break
+        problem = f"it gave no choice of A, B or tie for {', '.join(missing)}."
+    yield Review(
+        pair=pair.id, rater=player.model.name, kind="model", flipped=flipped, form=asked.sha, verdicts=verdicts,
+        created=datetime.now(UTC),
+    )  # fmt: skip
+
+
+async def _heard(player: Player, request: Request) -> str:
+    async with aclosing(hear(player.model, request)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Heard):
+                return piece.texts[0]
+    return ""
+
+
+def request_words(first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str = "") -> str:
+    """Return what a model is asked about two sessions: their dialogues come first, and nothing that names what made them."""
+    said = words()
+    parts = [f"Session A:\n{numbered(first)}", f"Session B:\n{numbered(second)}", said.task]
+    parts += [f"{one.key}: {one.question}\nBetter: {one.better}\nWorse: {one.worse}" for one in questions]
+    parts += [f"tie: {asked.tie}", Template(said.answer).safe_substitute(keys=", ".join(one.key for one in questions))]
+    if problem:
+        parts.append(Template(said.again).safe_substitute(problem=problem))
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def read_verdicts(text: str, questions: Sequence[Aspect]) -> dict[str, Verdict]:
+    """Return what an answer says on each question; what cannot be read is left out, never guessed."""
+    told = {str(key).strip().lower(): value for key, value in read_json(text).items()}
+    found: dict[str, Verdict] = {}
+    for question in questions:
+        given = told.get(question.key, told.get(question.title.lower()))
+        reason = ""
+        if isinstance(given, dict):
+            fields = {str(key).lower(): value for key, value in given.items()}
+            reason = squeeze(str(fields.get("reason") or ""), 600)
+            given = next((fields[key] for key in ("choice", "verdict", "preference", "winner") if key in fields), None)
+        if isinstance(given, str):
+            name = re.sub(r"^(?:session|counsellor|counselor)\s+|[\s.*\"']+", "", given.strip().lower())
+            if choice := _CHOICES.get(name):
+                found[question.key] = Verdict.model_validate({"choice": choice, "reason": reason})
+    return found
+
+
+def _request(
+    first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str, player: Player
+) -> Request:
+    return Request(
+        messages=(
+            Message("system", words().system.strip()),
+            Message("user", request_words(first, second, asked, questions, problem)),
+        ),
+        moment=Moment(agent=JUDGE, session=first),
+        temperature=0.0 if player.temperature is None else player.temperature,
+        max_tokens=player.max_tokens or _TOKENS,
+        seed=first.seed,
+        schema=_schema(questions),
+        schema_name="pair_review",
+        live=False,
+    )
+
+
+def _schema(questions: Sequence[Aspect]) -> dict[str, Any]:
+    """Return the JSON schema of an answer: the reason before the choice, so that the choice follows from it."""
+    answer = {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string", "maxLength": 300},
+            "choice": {"type": "string", "enum": ["A", "B", "tie"]},
+        },
+        "required": ["reason", "choice"],
+        "additionalProperties": False,
+    }
+    keys = [question.key for question in questions]
+    return {"type": "object", "properties": dict.fromkeys(keys, answer), "required": keys, "additionalProperties": False}

@@ -1,0 +1,293 @@
+"""What blind reviews say, with the names put back: who won on which aspect, where raters disagree, and the files of it.
+
+People and models are two sources and never pooled: everything here is asked for one of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, Literal
+
+from magnet_core.domain import Value
+from magnet_core.profile_files import cell
+from magnet_core.scoring.agreement import Agreement, Share, Strength, agreements, alpha, bradley_terry, kappa, share
+from magnet_core.scoring.aspects import OVERALL, Form, Pair, RaterKind, Review, Winner
+from magnet_core.scoring.tables import DRAWS, FEWEST
+
+_RESULT = {"one": 1.0, "tie": 0.5, "two": 0.0}
+
+
+class Said(Value):
+    """What one rater holds on one question about one pair."""
+
+    pair: str
+    rater: str
+    kind: RaterKind
+    key: str
+    winner: Winner
+    reason: str = ""
+    order: Literal["", "same", "wavered", "flipped"] = ""
+    """A model's two orders: the same winner, one tie and one win, or another winner each time. Empty for people."""
+
+
+class Headline(Value):
+    """The mean of the aspects' win rates, as the paper gives one."""
+
+    value: float
+    aspects: int
+    pairs: int
+    low: float | None
+    """Ends of the 95 % bootstrap interval over pairs; None for fewer than five."""
+    high: float | None
+
+
+class Flips(Value):
+    """How a model's verdicts stood up to the other order."""
+
+    n: int
+    same: int
+    wavered: int
+    flipped: int
+
+
+class Split(Value):
+    """A question on which people gave the win to both sessions of a pair."""
+
+    pair: Pair
+    key: str
+    said: tuple[Said, ...]
+
+
+class Beside(Value):
+    """How a model's verdicts on one question fit those of people on the same pairs."""
+
+    key: str
+    n: int
+    same: int
+    kappa: float | None
+
+
+def by_people(reviews: Iterable[Review]) -> list[Said]:
+    """Return every verdict of people."""
+    return [
+        Said(pair=r.pair, rater=r.rater, kind="person", key=key, winner=winner, reason=verdict.reason)
+        for r in reviews
+        if r.kind == "person"
+        for key, verdict in r.verdicts.items()
+        if (winner := r.winner(key))
+    ]
+
+
+def by_model(reviews: Iterable[Review], model: str) -> list[Said]:
+    """Return a model's verdicts, one from its two orders: a win only where both orders give it, else a tie.
+
+    A question that was not answered in both orders is left out.
+    """
+    orders: dict[str, dict[bool, Review]] = defaultdict(dict)
+    for review in reviews:
+        if review.kind == "model" and review.rater == model:
+            orders[review.pair][review.flipped] = review
+    said: list[Said] = []
+    for pair, both in orders.items():
+        if len(both) < 2:
+            continue
+        for key in both[False].verdicts:
+            first, second = both[False].winner(key), both[True].winner(key)
+            if first is None or second is None:
+                continue
+            order = "same" if first == second else "wavered" if "tie" in (first, second) else "flipped"
+            reasons = [
+                f"{name}: {r.verdicts[key].reason}" for name, r in (("In order", both[False]), ("Turned round", both[True]))
+            ]
+            said.append(
+                Said(
+                    pair=pair, rater=model, kind="model", key=key, winner=first if order == "same" else "tie",
+                    reason=" ".join(reasons), order=order,
+                )
+            )  # fmt: skip
+    return said
+
+
+def models_in(reviews: Iterable[Review]) -> list[str]:
+    """Return the models that have reviewed, by name."""
+    return sorted({review.rater for review in reviews if review.kind == "model"})
+
+
+def between(pairs: Iterable[Pair], first: str, second: str) -> list[Pair]:
+    """Return the pairs of two makers."""
+    return [pair for pair in pairs if set(pair.makers) == {first, second}]
+
+
+def win_rates(pairs: Sequence[Pair], said: Iterable[Said], maker: str, form: Form) -> dict[str, Share]:
+    """Return how often a maker won in these pairs, by question."""
+    sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
+    ratings: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for one in said:
+        if one.pair in sides:
+            result = 0 if one.winner == "tie" else 1 if one.winner == sides[one.pair] else -1
+            ratings[one.key].append((one.pair, result))
+    return {question.key: share(ratings[question.key]) for question in form.questions}
+
+
+def headline(pairs: Sequence[Pair], said: Sequence[Said], maker: str, form: Form, seed: int = 0) -> Headline | None:
+    """Return the mean over aspects of a maker's win rate among decided ratings; None where nothing is decided."""
+    keys = [aspect.key for aspect in form.aspects]
+    sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
+    rated = [one for one in said if one.pair in sides and one.winner != "tie" and one.key in keys]
+    if not rated:
+        return None
+    import numpy
+
+    there = sorted({one.pair for one in rated})
+    counts = numpy.zeros((2, len(there), len(keys)))
+    for one in rated:
+        counts[int(one.winner == sides[one.pair]), there.index(one.pair), keys.index(one.key)] += 1
+
+    def average(lost: Any, won: Any) -> Any:
+        with numpy.errstate(invalid="ignore"):
+            rates = numpy.where(lost + won > 0, won / (lost + won), numpy.nan)
+        known = ~numpy.isnan(rates)
+        return numpy.where(known, rates, 0).sum(axis=-1) / numpy.maximum(known.sum(axis=-1), 1)
+
+    low = high = None
+    if len(there) >= FEWEST:
+        drawn = numpy.random.default_rng(seed).multinomial(len(there), [1 / len(there)] * len(there), size=DRAWS)
+        low, high = map(float, numpy.quantile(average(drawn @ counts[0], drawn @ counts[1]), (0.025, 0.975)))
+    return Headline(
+        value=float(average(counts[0].sum(axis=0), counts[1].sum(axis=0))),
+        aspects=len({one.key for one in rated}),
+        pairs=len(there),
+        low=low,
+        high=high,
+    )
+
+
+def flips(said: Iterable[Said]) -> Flips:
+    """Return how a model's verdicts stood up to the other order."""
+    orders = Counter(one.order for one in said if one.order)
+    return Flips(n=orders.total(), same=orders["same"], wavered=orders["wavered"], flipped=orders["flipped"])
+
+
+def shown_first(reviews: Iterable[Review], kind: RaterKind = "person") -> Share:
+    """Return how often the session shown as A won: near one half where the side decides nothing."""
+    sides = {"A": 1, "B": -1, "tie": 0}
+    return share((r.pair, sides[v.choice]) for r in reviews if r.kind == kind for v in r.verdicts.values())
+
+
+def alphas(said: Iterable[Said], form: Form) -> dict[str, tuple[float | None, int]]:
+    """Return Krippendorff's alpha by question, and under "" for all aspects together; each with how many things two or more rated."""
+    units: dict[tuple[str, str], list[Winner]] = defaultdict(list)
+    for one in said:
+        units[one.pair, one.key].append(one.winner)
+    found: dict[str, tuple[float | None, int]] = {}
+    aspects = {aspect.key for aspect in form.aspects}
+    for key in ("", *(question.key for question in form.questions)):
+        own = [w for (_, k), w in units.items() if len(w) > 1 and (k in aspects if not key else k == key)]
+        found[key] = alpha(own), len(own)
+    return found
+
+
+def rater_agreement(said: Iterable[Said]) -> list[Agreement]:
+    """Return how far every two raters agree, over all questions both answered."""
+    told: dict[str, dict[Hashable, Hashable]] = defaultdict(dict)
+    for one in said:
+        told[one.rater][one.pair, one.key] = one.winner
+    return agreements(told)
+
+
+def strengths(pairs: Iterable[Pair], said: Iterable[Said], key: str = OVERALL) -> list[Strength]:
+    """Return where each maker stands on one question, by Bradley and Terry."""
+    makers = {pair.id: pair.makers for pair in pairs}
+    return bradley_terry(
+        (one.pair, *makers[one.pair], _RESULT[one.winner]) for one in said if one.key == key and one.pair in makers
+    )
+
+
+def splits(pairs: Iterable[Pair], said: Iterable[Said]) -> list[Split]:
+    """Return the questions on which people gave the win to both sessions of a pair, those with most verdicts first."""
+    known = {pair.id: pair for pair in pairs}
+    found: dict[tuple[str, str], list[Said]] = defaultdict(list)
+    for one in said:
+        if one.pair in known:
+            found[one.pair, one.key].append(one)
+    split = [
+        Split(pair=known[id], key=key, said=tuple(own))
+        for (id, key), own in found.items()
+        if {"one", "two"} <= {one.winner for one in own}
+    ]
+    return sorted(split, key=lambda one: (-len(one.said), one.pair.client, one.pair.id))
+
+
+def beside_people(people: Iterable[Said], model: Iterable[Said], form: Form) -> list[Beside]:
+    """Return, by question, how a model's verdicts fit what most people said on the same pairs; no majority is a tie."""
+    votes: dict[tuple[str, str], Counter[Winner]] = defaultdict(Counter)
+    for one in people:
+        votes[one.pair, one.key][one.winner] += 1
+    told = {(one.pair, one.key): one.winner for one in model}
+    found: list[Beside] = []
+    for question in form.questions:
+        shared = [unit for unit in told if unit in votes and unit[1] == question.key]
+        most, own = [_majority(votes[unit]) for unit in shared], [told[unit] for unit in shared]
+        same = sum(a == b for a, b in zip(most, own, strict=True))
+        found.append(Beside(key=question.key, n=len(shared), same=same, kappa=kappa(most, own)))
+    return found
+
+
+def _majority(votes: Counter[Winner]) -> Winner:
+    """Return what more than half of the votes are for; a tie where there is no such winner."""
+    [(winner, count)] = votes.most_common(1)
+    return winner if 2 * count > votes.total() else "tie"
+
+
+def rows(pairs: Iterable[Pair], reviews: Iterable[Review]) -> list[dict[str, Any]]:
+    """Return a tidy row for every verdict as it was given, with who gave it and which session stood where."""
+    known = {pair.id: pair for pair in pairs}
+    found: list[dict[str, Any]] = []
+    for review in reviews:
+        if not (pair := known.get(review.pair)):
+            continue
+        for key, verdict in review.verdicts.items():
+            winner = review.winner(key)
+            won = {"one": pair.one.maker, "two": pair.two.maker}.get(winner or "", "tie")
+            row: dict[str, Any] = {"pair": pair.id, "client": pair.client, "rater": review.rater, "kind": review.kind}
+            for side in ("A", "B"):
+                half = pair.on(side, review.flipped)
+                row |= {
+                    f"{side.lower()}_session": half.session,
+                    f"{side.lower()}_method": half.method,
+                    f"{side.lower()}_model": half.model,
+                }
+            row |= {"aspect": key, "choice": verdict.choice, "won": won, "reason": verdict.reason}
+            found.append(row | {"form": review.form, "begun": review.created.isoformat()})
+    return found
+
+
+def csv_text(pairs: Iterable[Pair], reviews: Iterable[Review]) -> str:
+    """Return the verdicts as CSV; what a spreadsheet would take for a formula is quoted."""
+    out = io.StringIO()
+    found = rows(pairs, reviews)
+    names = list(found[0]) if found else ["pair", "client", "rater", "kind", "aspect", "choice", "won", "reason"]
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows({name: cell(str(value)) for name, value in row.items()} for row in found)
+    return out.getvalue()
+
+
+def json_text(pairs: Iterable[Pair], reviews: Iterable[Review], form: Form) -> str:
+    """Return everything that was asked and said, comments too, as JSON."""
+    pairs = list(pairs)
+    known = {pair.id for pair in pairs}
+    return json.dumps(
+        {
+            "notice": "Reviews of synthetic counselling sessions, made for research and teaching. Not treatment.",
+            "form": form.model_dump(mode="json") | {"sha": form.sha},
+            "pairs": [pair.model_dump(mode="json") for pair in pairs],
+            "reviews": [review.model_dump(mode="json") for review in reviews if review.pair in known],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )

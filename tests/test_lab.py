@@ -1,0 +1,272 @@
+"""The prompt lab without a screen: filling, linting, trials, spread, test cases, packs and their files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from magnet_core import lab, prompts
+from magnet_core.domain import Moment, Prompt, Session
+from magnet_core.errors import ModelError, PromptError, StoreError
+from magnet_core.lab import Case, Grown, Rule, Sample, Trial
+from magnet_core.methods import METHODS
+from magnet_core.models import Chunk, Player, Request
+from magnet_core.packs import Packs, case_id, from_file, pack_of, to_file
+from magnet_core.session import moment_of, new_session, prompt_of
+from magnet_core.store import Store
+from tests.fakes import Scripted, finished
+
+
+class Echo:
+    """Answer with the last words of the prompt, or as a list of answers says; count who asks at once."""
+
+    name = "echo"
+
+    def __init__(self, *answers: str, fails: bool = False) -> None:
+        self.answers, self.fails = answers, fails
+        self.requests: list[Request] = []
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        self.requests.append(request)
+        if self.fails:
+            raise ModelError("the endpoint said no.")
+        number = len(self.requests) - 1
+        await asyncio.sleep(0)
+        yield Chunk(self.answers[number % len(self.answers)], "stop")
+
+
+def with_role(name: str, text: str) -> Prompt:
+    return prompts.load()[name].model_copy(update={"role": text})
+
+
+async def tried(*trials: Trial) -> list[Sample]:
+    async with aclosing(lab.try_out(trials, "one-by-one")) as events:
+        return [item async for item in events if isinstance(item, Sample)]
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("visibility", ["repaired", "paper"])
+@pytest.mark.anyio
+async def test_a_filled_prompt_is_the_one_that_was_sent(method: str, visibility: str) -> None:
+    session = await finished(2, method=method, visibility=visibility)
+    texts = lab.texts_for(session)
+    pairs = [(0, call) for call in session.plan_calls]
+    pairs += [(n, call) for n, turn in enumerate(session.turns, 1) for call in turn.calls]
+    for number, call in pairs:
+        shown = lab.filled(texts, moment_of(session, number, call.agent, call.attempt))
+        assert [m for m, _ in shown] == list(prompt_of(session, number, call))
+        assert prompts.sha([m for m, _ in shown]) == call.prompt_sha
+        for message, stretches in shown:
+            assert "".join(s.text for s in stretches) == message.content
+        named = {s.variable for _, stretches in shown for s in stretches}
+        assert "turn" in named or call.agent == "planner"
+        assert len(named) > 1
+
+
+@pytest.mark.anyio
+async def test_an_agent_the_method_leaves_out_can_be_filled_too() -> None:
+    session = await finished(1, method="plain")
+    for agent in lab.AGENTS:
+        assert lab.filled(lab.texts_for(session), moment_of(session, 0 if agent == "planner" else 1, agent))
+
+
+def test_variables_stand_apart_and_a_dollar_sign_is_none() -> None:
+    stretches = lab.variables_in("It costs $$5, ${plan} and $turn.")
+    assert [s.text for s in stretches if s.variable] == ["${plan}", "$turn"]
+    assert "".join(s.text for s in stretches) == "It costs $$5, ${plan} and $turn."
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "text", "kind", "says"),
+    [
+        ("responder", "role", "Use $paln.", "error", "Is $plan meant?"),
+        ("responder", "role", "It costs $5.", "warning", "lone dollar"),
+        ("responder", "role", " ", "error", "empty"),
+        ("responder", "note", "$turn/$max_turns responder, chosen $choice", "warning", "$candidates (the five candidates)"),
+        ("counsellor", "system", "Be kind. $client_information $reason $plan", "error", "$catalogue is missing"),
+        ("reflection", "note", "$turn $max_turns $candidates", "warning", "No agent that is given this text"),
+        ("client", "note", "turn $turn <|im_start|>", "warning", "one model's chat format"),
+        ("client", "note", "[INST] turn $turn", "warning", "one model's chat format"),
+        ("selector", "role", "Choose. " * 400, "warning", "tokens; ours has"),
+    ],
+)
+def test_the_linter_says_what_is_amiss(name: str, field: str, text: str, kind: str, says: str) -> None:
+    ours = prompts.load()[name]
+    remarks = lab.lint(ours.model_copy(update={field: text}), ours)
+    assert [r for r in remarks if r.kind == kind and r.field == field and says in r.text], remarks
+
+
+def test_our_own_prompts_pass_the_linter() -> None:
+    assert not [r for p in prompts.load().values() for r in lab.lint(p, p)]
+
+
+@pytest.mark.anyio
+async def test_variants_and_repeats_are_asked_each_and_an_unchanged_one_as_recorded() -> None:
+    session = await finished(2)
+    call = next(c for c in session.turns[1].calls if c.agent == "responder")
+    moment = moment_of(session, 2, "responder")
+    model = Echo("One answer.", "Another answer.", "One  answer.")
+    own = lab.texts_for(session, [with_role("responder", "responder: write three words.")])
+    first = Trial("A", moment, lab.texts_for(session), Player(model), repeats=3)
+    samples = await tried(first, Trial("B", moment, own, Player(model), repeats=2, temperature=1.3))
+    assert [(s.label, s.number) for s in samples] == [("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 2)]
+    assert samples[0].prompt_sha == call.prompt_sha != samples[3].prompt_sha
+    assert [r.seed for r in model.requests[:3]] == [session.seed, session.seed + 1, session.seed + 2]
+    assert {r.temperature for r in model.requests[:3]} == {call.temperature} and model.requests[3].temperature == 1.3
+    assert "write three words" in model.requests[3].messages[0].content
+    piles = lab.stacks("responder", samples[:3])
+    assert [(pile.says, len(pile.samples)) for pile in piles] == [("One answer.", 2), ("Another answer.", 1)]
+    found = lab.spread(samples[:3], "responder")
+    assert (found.answers, found.distinct, found.words) == (3, 2, (2, 2))
+    assert found.apart == pytest.approx(2 / 3 * 0.5)
+
+
+@pytest.mark.anyio
+async def test_a_choice_is_stacked_by_what_it_chooses() -> None:
+    session = await finished(1)
+    answers = [json.dumps({"techniques": ["reflection"], "plan_step": 2, "reason": why}) for why in ("Why.", "Because.")]
+    samples = await tried(
+        Trial("A", moment_of(session, 1, "selector"), lab.texts_for(session), Player(Echo(*answers)), repeats=2)
+    )
+    assert [len(pile.samples) for pile in lab.stacks("selector", samples)] == [2]
+    assert lab.count_choices(samples) == {"reflection": 2}
+
+
+@pytest.mark.anyio
+async def test_a_failing_endpoint_is_a_sample_that_says_so_and_the_others_go_on() -> None:
+    session = await finished(1)
+    moment, texts = moment_of(session, 1, "client"), lab.texts_for(session)
+    samples = await tried(Trial("A", moment, texts, Player(Echo(fails=True))), Trial("B", moment, texts, Player(Scripted())))
+    assert "said no" in samples[0].error and not samples[1].error
+    assert lab.spread(samples[:1], "client").failed == 1
+
+
+@pytest.mark.anyio
+async def test_the_cost_counts_calls_and_gives_a_price_only_where_all_are_known() -> None:
+    session = await finished(1)
+    moment, texts = moment_of(session, 1, "responder"), lab.texts_for(session)
+    trials = [Trial("A", moment, texts, Player(Echo("x")), repeats=5), Trial("B", moment, texts, Player(Scripted()))]
+    found = lab.cost(trials)
+    letters = sum(len(m.content) for m in trials[0].messages)
+    assert found.calls == 6 and found.price is None
+    assert found.tokens_in == pytest.approx(6 * letters / 4, rel=0.02)
+    known = lab.cost(trials[:1], {"echo": (1.0, 2.0)})
+    assert known.price == pytest.approx((known.tokens_in + 2 * known.tokens_out) / 1e6)
+    assert lab.cost(trials, {"echo": (1.0, 2.0)}).price is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        (Rule(kind="contains", text="sister | brother"), "Your  Sister helps.", "Your sisterhood helps."),
+        (Rule(kind="lacks", text="as an AI|I cannot"), "I can not say.", "Sorry, I CANNOT."),
+        (Rule(kind="at-most-words", most=3), "One two three", "One two three four"),
+        (Rule(kind="one-question"), "How was it??", "How was it? And then?"),
+    ],
+)
+def test_rules_of_test_cases(rule: Rule, good: str, bad: str) -> None:
+    assert rule.broken_by(good) == "" and rule.broken_by(bad) and rule.told
+
+
+def test_a_rule_without_its_words_is_none() -> None:
+    for broken in ({"kind": "contains", "text": " | "}, {"kind": "at-most-words"}):
+        with pytest.raises(ValueError, match="say"):
+            Rule.model_validate(broken)
+
+
+# Packs
+
+
+@pytest.fixture
+def packs(tmp_path: Path) -> Packs:
+    return Packs(Store(f"sqlite:///{tmp_path / 'library.db'}"))
+
+
+def test_versions_are_kept_and_restored_and_reset_leads_back_to_ours(packs: Packs) -> None:
+    one, two = with_role("selector", "selector: pick one."), with_role("selector", "selector: pick two.")
+    pack = packs.new_pack("Short ones", [one, prompts.load()["client"]], "first try")
+    assert [p.name for p in pack.prompts] == ["selector"] and pack.id == "short-ones"
+    packs.save(pack.id, [two], "second try")
+    packs.save(pack.id, [two])
+    assert [(v.number, v.note, v.prompt.role) for v in packs.versions(pack.id, "selector")] == [
+        (2, "second try", two.role),
+        (1, "first try", one.role),
+    ]
+    again = packs.save(pack.id, [packs.versions(pack.id, "selector")[1].prompt], "restored version 1")
+    assert again.texts["selector"].role == one.role and packs.packs() == [again]
+    ours = packs.save(pack.id, [prompts.load()["selector"]], "ours")
+    assert ours.prompts == () and ours.texts == prompts.load()
+    assert len(packs.versions(pack.id, "selector")) == 4
+    assert packs.new_pack("Short ones").id == "short-ones-2"
+    packs.delete(pack.id)
+    assert [p.id for p in packs.packs()] == ["short-ones-2"]
+    with pytest.raises(StoreError):
+        packs.save(pack.id, [two])
+
+
+def test_a_prompt_with_errors_is_not_kept(packs: Packs) -> None:
+    pack = packs.new_pack("Broken")
+    with pytest.raises(PromptError, match="no variable"):
+        packs.save(pack.id, [with_role("selector", "selector: $nothing")])
+    with pytest.raises(PromptError, match="no agent"):
+        packs.new_pack("Broken", [Prompt(name="nobody", system="x")])
+    assert packs.packs()[0].prompts == ()
+
+
+def test_a_pack_goes_out_and_comes_in_as_one_file(packs: Packs) -> None:
+    pack = packs.new_pack("Mine", [with_role("selector", "selector: ünïcode “pick”.")])
+    title, texts, left = from_file(to_file(pack))
+    assert (title, texts, left) == ("Mine", list(pack.prompts), [])
+    assert packs.new_pack(title, texts).sha == pack.sha
+    body = json.loads(to_file(pack))
+    body["prompts"] += [{"name": "nobody", "role": "x"}, {"name": "client", "system": "$oops"}, {"no": 1}]
+    body["prompts"][0]["frame"] = "plain-counsellor"
+    _, texts, left = from_file(json.dumps(body))
+    assert [(p.name, p.frame) for p in texts] == [("selector", "counsellor")] and len(left) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": "magnet-prompt-pack", "version": 2, "prompts": []}', "[" * 9999]
+)
+def test_a_file_that_is_no_pack_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(PromptError):
+        from_file(text)
+
+
+@pytest.mark.anyio
+async def test_a_session_made_with_a_pack_is_told_by_its_words(packs: Packs) -> None:
+    pack = packs.new_pack("Mine", [with_role("selector", "selector: pick one.")])
+    ours = await finished(1)
+    made = new_session(ours.profile, prompt_set=pack.texts)
+    assert pack_of(made, packs.packs()) == ("Mine", ["selector"])
+    assert pack_of(ours, packs.packs()) == ("", [])
+    packs.save(pack.id, [with_role("selector", "selector: pick two.")])
+    assert pack_of(made, packs.packs()) == ("", ["selector"])
+
+
+@pytest.mark.anyio
+async def test_a_case_is_small_kept_whole_and_asks_the_same(packs: Packs) -> None:
+    session: Session = await finished(3)
+    moment: Moment = moment_of(session, 3, "responder")
+    case = Case(id=case_id(), title="One question", moment=lab.case_moment(moment), rule=Rule(kind="one-question"))
+    packs.save_case(case)
+    assert packs.cases() == [case]
+    roster = METHODS["magnet"].roster
+    texts = lab.texts_for(session)
+    assert prompts.render(texts, roster, case.moment) == prompts.render(texts, roster, moment)
+    packs.delete_case(case.id)
+    assert packs.cases() == []
+
+
+@pytest.mark.anyio
+async def test_answers_grow_before_they_are_whole() -> None:
+    session = await finished(1)
+    trial = Trial("A", moment_of(session, 1, "client"), lab.texts_for(session), Player(Scripted()))
+    async with aclosing(lab.try_out([trial])) as events:
+        first = await anext(events)
+    assert isinstance(first, Grown) and first.text

@@ -1,0 +1,123 @@
+"""Trials of the prompt lab behind the page: a job in the engine's thread that a page begins, looks at, and can stop.
+
+Nothing here knows the screen, and nothing a trial brings is kept in a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from magnet_core.domain import FanOut, Moment
+from magnet_core.errors import MagnetError
+from magnet_core.lab import Grown, Sample, Trial, try_out
+from magnet_core.models import ModelFor
+from magnet_core.prompts import PromptSet
+from ui.runner import Engine, OpenModels
+
+State = Literal["running", "stopping", "done", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A trial to be: what is asked, and how to reach who is asked."""
+
+    label: str
+    moment: Moment
+    texts: PromptSet
+    model: str
+    """For a reader; who speaks is up to `open`."""
+    open: OpenModels
+    repeats: int = 1
+    temperature: float | None = None
+    max_tokens: int | None = None
+    fan_out: FanOut = "at-once"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A job as it stands at one moment."""
+
+    state: State
+    agent: str
+    labels: tuple[str, ...]
+    total: int
+    samples: tuple[Sample, ...] = ()
+    growing: dict[tuple[str, int], str] = field(default_factory=dict)
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def live(self) -> bool:
+        return self.state in ("running", "stopping")
+
+    def of(self, label: str) -> list[Sample]:
+        return [sample for sample in self.samples if sample.label == label]
+
+
+class Bench:
+    """One run of trials. The engine's thread writes it, the page reads it by `look`."""
+
+    def __init__(self, engine: Engine, wanted: Sequence[Wanted], agent: str = "") -> None:
+        self._lock = threading.Lock()
+        self._engine, self._began = engine, time.monotonic()
+        self._now = Look("running", agent, tuple(w.label for w in wanted), sum(w.repeats for w in wanted))
+        self._future: Future[None] = engine.call(self._drive(tuple(wanted)))
+
+    def look(self) -> Look:
+        with self._lock:
+            return replace(self._now, growing=dict(self._now.growing))
+
+    def stop(self) -> None:
+        """Stop at once; answers that are whole stay."""
+        with self._lock:
+            if not self._now.live:
+                return
+            self._now = replace(self._now, state="stopping")
+        self._future.cancel()
+
+    def _take(self, item: Grown | Sample) -> None:
+        with self._lock:
+            growing = self._now.growing
+            if isinstance(item, Grown):
+                growing[item.label, item.number] = item.text
+                return
+            growing.pop((item.label, item.number), None)
+            self._now = replace(self._now, samples=(*self._now.samples, item))
+
+    def _finish(self, state: State, error: str = "") -> None:
+        with self._lock:
+            took = time.monotonic() - self._began
+            self._now = replace(self._now, state=state, error=error, growing={}, seconds=took)
+
+    async def _drive(self, wanted: tuple[Wanted, ...]) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                casts: dict[OpenModels, ModelFor] = {}
+                trials: list[Trial] = []
+                for one in wanted:
+                    if one.open not in casts:
+                        casts[one.open] = await stack.enter_async_context(one.open(self._engine.limit))
+                    player = casts[one.open](one.moment.agent)
+                    trials.append(
+                        Trial(one.label, one.moment, one.texts, player, one.repeats, one.temperature, one.max_tokens)
+                    )
+                fan_out: FanOut = "one-by-one" if any(w.fan_out == "one-by-one" for w in wanted) else "at-once"
+                async with aclosing(try_out(trials, fan_out)) as events:
+                    async for item in events:
+                        self._take(item)
+            self._finish("done")
+        except asyncio.CancelledError:
+            self._finish("stopped")
+        except MagnetError as error:
+            self._finish("failed", str(error))
+        except Exception as error:
+            logging.getLogger(__name__).exception("A trial broke off.")
+            self._finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")

@@ -1,0 +1,113 @@
+"""A model reviewing pairs behind the pages: in the engine's thread, kept as soon as a review is whole. Nothing here knows the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from magnet_core.domain import Session
+from magnet_core.errors import MagnetError
+from magnet_core.models import ModelFor
+from magnet_core.scoring.aspects import Pair, Review
+from magnet_core.scoring.pairs import judge_pair
+from ui.runner import Engine, OpenModels
+
+State = Literal["running", "stopping", "done", "stopped", "failed"]
+AT_ONCE = 4
+"""Pairs that are reviewed at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a job stands at one moment."""
+
+    state: State
+    judge: str
+    pairs: int
+    done: int = 0
+    errors: tuple[str, ...] = ()
+    """Why pairs were left out, a sentence each."""
+
+    @property
+    def live(self) -> bool:
+        return self.state in ("running", "stopping")
+
+
+@dataclass
+class PairJob:
+    """Some pairs being reviewed by a model. The engine's thread writes it, pages read it by `look`."""
+
+    standing: Standing
+    future: Future[None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self) -> Standing:
+        with self._lock:
+            return self.standing
+
+    def tell(self, **changes: object) -> None:
+        with self._lock:
+            self.standing = replace(self.standing, **changes)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        """Stop at once; reviews that are whole are kept."""
+        if self.look().live and self.future:
+            self.tell(state="stopping")
+            self.future.cancel()
+
+
+def begin(
+    engine: Engine,
+    pairs: Sequence[Pair],
+    judge: str,
+    open_models: OpenModels,
+    load: Callable[[str], Session],
+    save: Callable[[Review], None],
+) -> PairJob:
+    """Begin to have pairs reviewed by a model, each in both orders."""
+    job = PairJob(Standing("running", judge, len(pairs)))
+    job.future = engine.call(_drive(job, engine, pairs, open_models, load, save))
+    return job
+
+
+async def _drive(
+    job: PairJob,
+    engine: Engine,
+    pairs: Sequence[Pair],
+    open_models: OpenModels,
+    load: Callable[[str], Session],
+    save: Callable[[Review], None],
+) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(pair: Pair, models: ModelFor) -> None:
+        async with gate:
+            try:
+                first = await asyncio.to_thread(load, pair.one.session)
+                second = await asyncio.to_thread(load, pair.two.session)
+                async with aclosing(judge_pair(pair, first, second, models)) as reviews:
+                    async for review in reviews:
+                        await asyncio.to_thread(save, review)
+                job.tell(done=job.look().done + 1)
+            except MagnetError as error:
+                job.tell(errors=(*job.look().errors, f"{pair.client}: {error}"))
+
+    try:
+        async with open_models(engine.limit) as models, asyncio.TaskGroup() as tasks:
+            for pair in pairs:
+                tasks.create_task(one(pair, models))
+        job.tell(state="failed" if job.look().errors and not job.look().done else "done")
+    except asyncio.CancelledError:
+        job.tell(state="stopped")
+    except MagnetError as error:
+        job.tell(state="failed", errors=(*job.look().errors, str(error)))
+    except Exception as error:
+        logging.getLogger(__name__).exception("Reviewing broke off.")
+        words = f"The program made a mistake ({type(error).__name__}); the log has the details."
+        job.tell(state="failed", errors=(*job.look().errors, words))
