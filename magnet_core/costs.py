@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -169,3 +169,34 @@ def _sum(values: Sequence[N | None]) -> N | None:
     """Return the sum; None where a part is missing or there is nothing to add."""
     there = [v for v in values if v is not None]
     return sum(there[1:], there[0]) if there and len(there) == len(values) else None
+
+
+class Incident(Value):
+    """Something that went wrong on the way to an answer, and was dealt with."""
+
+    session: str
+    turn: int
+    agent: str
+    model: str
+    kind: Literal["asked again", "not mended", "connection", "cut off"]
+    """`not mended`: the last answer was kept though a guard did not like it."""
+    detail: str
+
+
+def incidents(session: Session, parent: Session | None = None) -> list[Incident]:
+    """Return what went wrong in a session's calls, in order; a run that broke off for good leaves no call behind."""
+    found: list[Incident] = []
+    calls = list(calls_of(session, parent))
+    last = {(turn, call.agent): call.attempt for turn, call in calls}
+    for turn, call in calls:
+        told: list[tuple[Literal["asked again", "not mended", "connection", "cut off"], str]] = []
+        told += [("connection", failure) for failure in call.retries]
+        if call.problem:
+            told.append(("asked again" if call.attempt < last[turn, call.agent] else "not mended", call.problem))
+        if call.finish_reason == "length":
+            told.append(("cut off", "The answer reached the most tokens that were allowed."))
+        found += [
+            Incident(session=session.id, turn=turn, agent=call.agent, model=call.model, kind=kind, detail=detail)
+            for kind, detail in told
+        ]
+    return found

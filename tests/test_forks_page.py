@@ -240,7 +240,7 @@ def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pyte
 @pytest.mark.parametrize("audience", ["clinician", "teacher", "researcher"])
 def test_the_audience_is_in_the_address_and_shapes_the_page(begun: AppTest, audience: str) -> None:
     begun.radio(key="audience_field").set_value(audience).run()
-    assert audience in begun.query_params.get("audience", "teacher")
+    assert audience in begun.query_params.get("audience", "researcher")
     again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     for name, value in dict(begun.query_params).items():
         again.query_params[name] = value

@@ -119,7 +119,7 @@ def test_a_recorded_call_is_replayed_with_another_temperature_and_repeats_are_st
     assert at.number_input(key="lab_turn").value == 2 and at.selectbox(key="lab_agent").value == "responder"
     assert at.query_params["turn"] in ("2", ["2"])
     at.number_input(key="lab_repeats").set_value(3).run()
-    assert "Calls: <b>3</b>" in words(at) and "Price: <b>–</b>" in words(at)
+    assert "<b>3 calls</b>" in words(at) and "price <b>–</b>" in words(at)
     at.number_input(key="lab_heat_ours_A").set_value(1.2).run()
     press(at, "lab_go")
     finished(at)
@@ -154,7 +154,7 @@ def test_a_price_is_told_where_it_is_known(endpoint: Start, monkeypatch: pytest.
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint().url)
     monkeypatch.setenv("MAGNET_MODEL", "gpt-4o-mini")
     st.cache_resource.clear()
-    assert "Price: <b>about $0." in words(open_page(session=session.id))
+    assert "price <b>about $0." in words(open_page(session=session.id))
 
 
 def test_a_run_is_stopped(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,3 +263,27 @@ def test_a_session_made_with_other_prompts_is_looked_at_with_its_own() -> None:
     at.run()
     told = words(at)
     assert "Word for word what was sent" in told and "&lt;b&gt;own&lt;/b&gt;" in told and "<b>own</b>" not in told
+
+
+def test_drafts_stay_while_other_agents_and_pages_are_looked_at() -> None:
+    session = rehearsed()
+    at = open_page(session=session.id)
+    at.text_area(key=ROLE).set_value("responder: a draft.").run()
+    at.selectbox(key="lab_agent").set_value("client").run()
+    at.switch_page("pages/setup/models.py").run()
+    at.switch_page(PAGE).run()
+    assert at.selectbox(key="lab_agent").value == "client"
+    at.selectbox(key="lab_agent").set_value("responder").run()
+    assert at.text_area(key=ROLE).value == "responder: a draft."
+
+
+def test_what_a_judge_is_asked_is_shown_word_for_word() -> None:
+    rehearsed()
+    at = open_page()
+    at.segmented_control(key="lab_view").set_value("judges").run()
+    for name in at.selectbox(key="lab_judge").options:
+        assert name
+    for instrument in ("ctrs", "wai", "panas-before", "panas-after"):
+        at.selectbox(key="lab_judge").set_value(instrument).run()
+        assert not at.exception
+        assert "experienced supervisor" in words(at)

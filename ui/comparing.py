@@ -13,7 +13,7 @@ from ui.maker import Making
 from ui.scores import NONE
 from ui.transcript import chips, compared, flags, message, says
 
-DIGITS = {"$": 4, "tokens": 0, "s": 1, "calls": 0}
+DIGITS = {"$": 4, "tokens": 0, "s": 2, "calls": 0}
 MARKS = {"better": "▲ better", "worse": "▼ worse", "unclear": ""}
 
 

@@ -37,7 +37,9 @@ def marked(stretches: Iterable[Stretch], *, filled: bool) -> str:
         part = prompts.PARTS.get(prompts.part_of(one.variable), "") or one.variable.replace("_", " ")
         known = one.variable in prompts.VARIABLES
         title = f"${one.variable}" if filled else part if known else "There is no such variable"
-        out.append(f'<mark class="var{"" if known else " odd"}" title="{escape(title)}">{text}</mark>' if one.variable else text)
+        out.append(
+            f'<mark class="var{"" if known else " odd"}" title="{escape(title)}">{text}</mark>' if one.variable else text
+        )
     return "".join(out)
 
 
@@ -94,6 +96,16 @@ def sent(pairs: Sequence[tuple[Message, Sequence[Stretch]]], call: AgentCall | N
     return f'<div class="lab"><p class="hint">{escape(note)}</p>{cards[0]}{fold}{cards[-1] if len(cards) > 1 else ""}</div>'
 
 
+def asked(pairs: Sequence[tuple[Message, Sequence[Stretch]]]) -> str:
+    """Return messages as they are sent."""
+    cards = (
+        f'<section class="card"><header><h3>{_SPEAKERS[message.role]}</h3></header>'
+        f'<p class="words">{marked(stretches, filled=True)}</p></section>'
+        for message, stretches in pairs
+    )
+    return f'<div class="lab">{"".join(cards)}</div>'
+
+
 def remarks(found: Sequence[tuple[str, Remark]]) -> str:
     """Return what is amiss, each with the text it is about."""
     rows = "".join(
@@ -129,9 +141,10 @@ def diffs(old: Sequence[Prompt], new: Sequence[Prompt], names: Mapping[str, Sequ
 def cost_line(cost: Cost) -> str:
     """Return what a run will take, in a line."""
     price = "–" if cost.price is None else "nothing" if cost.price == 0 else f"about ${cost.price:.4f}"
+    calls = "1 call" if cost.calls == 1 else f"{cost.calls:,} calls"
     return (
-        f'<p class="facts cost"><span>Calls: <b>{cost.calls}</b></span><span>Tokens in: <b>about {cost.tokens_in:,}</b></span>'
-        f"<span>Tokens out: <b>about {cost.tokens_out:,}</b></span><span>Price: <b>{price}</b></span></p>"
+        f'<p class="facts cost"><span><b>{calls}</b></span><span>about <b>{cost.tokens_in:,}</b> tokens in, '
+        f"<b>{cost.tokens_out:,}</b> out</span><span>price <b>{price}</b></span></p>"
     )
 
 

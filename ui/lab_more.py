@@ -1,4 +1,4 @@
-"""The lab's test cases and prompt packs: lists, forms, files."""
+"""The lab's test cases, prompt packs and judges' prompts: lists, forms, files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from magnet_core.errors import MagnetError
 from magnet_core.lab import RULES, Case, Rule, Trial
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.packs import LARGEST, Pack, case_id, from_file, to_file
+from magnet_core.scoring.instruments import sheets
 from ui import lab as drawn
 from ui import state, theme
 from ui.bench import Bench, Wanted
+from ui.judging import KNOWN, MOST, line_of
 
 OURS = "ours"
 
@@ -50,7 +52,6 @@ def priced(models: Iterable[str]) -> dict[str, tuple[float, float]]:
     return {name: (price.input, price.output) for name in models if (price := book.on(name, today))}
 
 
-
 # Test cases
 
 
@@ -62,7 +63,9 @@ def make_case(moment: Moment, session: Session, number: int, agent: str) -> None
         st.text_input("Name", key="lab_case_title", max_chars=120, placeholder=f"{theme.title_of(agent)}, {place}")
         kind = st.selectbox("The answer", list(RULES), key="lab_case_kind", format_func=lambda k: RULES[k])
         if kind in ("contains", "lacks"):
-            st.text_input("Words", key="lab_case_text", max_chars=400, help="Several, with | between them: one of them counts.")
+            st.text_input(
+                "Words", key="lab_case_text", max_chars=400, help="Several, with | between them: one of them counts."
+            )
         elif kind == "at-most-words":
             st.number_input("Words at most", 1, 2000, 60, key="lab_case_most")
         source = f"{session.profile.name}, {place}, session {session.id}"
@@ -116,9 +119,13 @@ def cases() -> Any:
             state.keep("lab_cases_pack", state.kept("lab_pack") if state.kept("lab_pack") in choices else OURS)
         pack = choices[
             st.selectbox(
-                "Prompts", list(choices), key="lab_cases_pack", width=220, persist_state="session",
+                "Prompts",
+                list(choices),
+                key="lab_cases_pack",
+                width=220,
+                persist_state="session",
                 format_func=lambda i: choices[i].title if i in choices else str(i),
-            )  # fmt: skip
+            )
         ]
         models = list(state.voices())
         if state.kept("lab_cases_model") not in models:
@@ -142,10 +149,15 @@ def cases() -> Any:
         with st.popover("Delete one", icon=":material/delete:", key="lab_cases_delete"):
             for case in kept:
                 st.button(
-                    theme.plain(f"Delete “{case.title}”"), key=f"lab_case_delete_{case.id}", on_click=delete_case, args=(case.id,)
+                    theme.plain(f"Delete “{case.title}”"),
+                    key=f"lab_case_delete_{case.id}",
+                    on_click=delete_case,
+                    args=(case.id,),
                 )
     if model == REHEARSAL:
-        st.html('<p class="remark">The rehearsal cast reads the scene, not the prompt: it answers alike under every pack.</p>')
+        st.html(
+            '<p class="remark">The rehearsal cast reads the scene, not the prompt: it answers alike under every pack.</p>'
+        )
     if job is not None:
         st.html(f'<p class="hint">Last run against: {escape(state.kept("lab_cases_of") or "")}</p>')
     slot = st.empty()
@@ -233,3 +245,44 @@ def delete(id: str) -> None:
         state.say(str(error))
     if state.kept("pack") == id:
         state.use_pack("")
+
+
+# Judges
+
+
+def judges() -> Any:
+    """Draw what a judge is asked about a session, word for word; these prompts are read here, not changed."""
+    state.show_place(session="", turn="", agent="", attempt="")
+    lines = {entry.id: line_of(entry) for entry in state.recent(MOST) if entry.turns}
+    found = dict(sheets()) | {rubric.id: rubric.sheet for rubric in state.rubrics()}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = st.selectbox(
+            "Instrument", list(found), key="lab_judge", width=300, persist_state="session",
+            format_func=lambda n: KNOWN.get(n) or (found[n].title if n in found else str(n)),
+        )  # fmt: skip
+        sheet = found[name]
+        items = {item.key: item for item in sheet.items}
+        picked = tuple(items.values())
+        if not sheet.together:
+            key = st.selectbox(
+                "Question",
+                list(items),
+                key=f"lab_judge_{name}",
+                width=300,
+                format_func=lambda k: items[k].title if k in items else k,
+            )
+            picked = (items[key],)
+        id = st.selectbox(
+            "Session", list(lines), key="lab_judge_session", width=440, format_func=lambda i: lines.get(i) or str(i), index=0
+        ) if lines else None  # fmt: skip
+    session = state.stored(id) if id else None
+    st.html(
+        f'<p class="hint">Hash of the instrument {escape(sheet.sha)}. Every scorecard names the hash it was rated with. An own rubric is '
+        "written on the Scores page; the wording of the known instruments is not changed here.</p>"
+    )
+    if session is None:
+        st.html('<p class="hint">With a session in the library, the request is shown as it is sent.</p>')
+        return None
+    pairs = [(m, [lab.Stretch(m.content)]) for m in sheet.request(session, picked)]
+    st.html(drawn.asked(pairs))
+    return None

@@ -12,6 +12,7 @@ import streamlit as st
 
 from magnet_core.cast import open_models
 from magnet_core.errors import MagnetError
+from magnet_core.methods import METHODS
 from magnet_core.scoring.aspects import Case, Half, Pair, Review, form, pairs_among
 from magnet_core.store import Entry
 from ui import pair_judging, state, theme
@@ -56,7 +57,7 @@ def make(known: list[Pair]) -> None:
     finished = st.toggle("Finished sessions only", value=True, key="pairs_finished", persist_state="session")
     cases = [case(entry) for entry in entries if entry.turns and (entry.ended or not finished)]
     makers = Counter(case.half.maker for case in cases)
-    names = [name for name, _ in makers.most_common()]
+    names = sorted(makers, key=lambda name: (not name.startswith(METHODS["magnet"].title), -makers[name], name))
     if len(names) < 2:
         st.html(
             '<section class="card"><header><h3>Nothing to compare yet</h3></header><p class="says">A pair needs two sessions with the same '
@@ -102,7 +103,7 @@ def queue(pairs: list[Pair], reviews: list[Review]) -> None:
     if not pairs:
         st.html(
             '<section class="card"><header><h3>The queue is empty</h3></header><p class="says">Pairs that you put into it are shown to every '
-            "rater, in an order and with sides of their own.</p></section>"
+            "rater, in a drawn order, with sides drawn for each rater.</p></section>"
         )
         return
     asked = form()

@@ -62,7 +62,7 @@ def desk() -> None:
     if not rater:
         return introduce()
     try:
-        pairs = in_order(state.reviews().pairs(), rater)
+        pairs = in_order(state.reviews().pairs())
         own = {review.pair: review for review in state.reviews().reviews(rater)}
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
@@ -102,7 +102,7 @@ def desk() -> None:
             for column, (side, session) in zip(st.columns(2, gap="small"), sessions.items(), strict=True):
                 with column:
                     st.html(f'<h3 class="side-name"><b class="side">{side}</b> Session {side}</h3>')
-                    with st.container(height=520, border=True, key=f"review_side_{side}"):
+                    with st.container(height=520, border=True, key=f"review_side_{side}_{pair.id}"):
                         st.html(dialogue(session, side, review))
         with right, st.container(key="review_form", gap="small"):
             ask(pair, review, asked)
@@ -227,7 +227,7 @@ def comments(pair: Pair, review: Review, sessions: dict[Side, Session | None]) -
                 "", icon=":material/close:", key=f"review_drop_{number}", type="tertiary", help="Remove this comment",
                 on_click=drop, args=(review, number),
             )  # fmt: skip
-    with st.expander("Comment on a turn", key="review_comment", icon=":material/comment:"):
+    with st.expander("Comment on a turn", key="review_comment", icon=":material/comment:", on_change="rerun"):
         st.html('<p class="hint">Click a turn in a dialogue, or name it here.</p>')
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             side = st.segmented_control(

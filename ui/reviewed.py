@@ -117,7 +117,7 @@ def summary(pairs: Sequence[Pair], said: Sequence[Said], maker: str, other: str,
         text = f"{maker} was preferred to {other} in {percent(found.value)} of decided ratings, on average over {found.aspects} aspects{ends}."
     rated = len({one.pair for one in said})
     return (
-        f'<section class="card first"><header><h3>{escape(text)}</h3></header><p class="says"><span class="kind">{who}</span> {rated} '
+        f'<section class="card first"><header><h3>{escape(text)}</h3></header><p class="says"><span class="kind {"person" if by == PEOPLE else "model"}">{who}</span> {rated} '
         f"{'pair' if rated == 1 else 'pairs'}, {raters} {'rater' if raters == 1 else 'raters'}, {len(said)} verdicts.</p>"
         f'<p class="hint">{escape(asked.note)}</p></section>'
     )
@@ -225,7 +225,7 @@ def ranking(pairs: Sequence[Pair], said: Sequence[Said], asked: Form) -> None:
     )
     found = results.strengths(pairs, said, key or OVERALL)
     rows = "".join(
-        f"<tr><th scope='row'>{escape(one.name)}</th><td>{number(one.value)}</td><td>{number(one.low)} to {number(one.high)}</td><td>{one.n}</td></tr>"
+        f"<tr><th scope='row'>{escape(one.name)}</th><td>{number(one.value)}</td><td>{f'{number(one.low)} to {number(one.high)}' if one.low is not None else NONE}</td><td>{one.n}</td></tr>"
         for one in found
     )
     placed = any(one.value is not None for one in found)

@@ -98,7 +98,8 @@ def _switch(session_id: str, judge: str) -> None:
 
 def _follow(session: Session, going: bool) -> None:
     """Draw the newest scores, and go on doing so until those on their way are there."""
-    st.html(_newest(session))
+    if newest := _newest(session):
+        st.html(newest)
     still = state.scoring(session.id)
     if going and not still:
         st.rerun()

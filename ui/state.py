@@ -64,6 +64,8 @@ AUDIENCES: dict[str, str] = {
     TEACHER: "Also the five specialists' drafts and how the session is built.",
     RESEARCHER: "Everything: also each call, and who sees what.",
 }
+USUAL_AUDIENCE = RESEARCHER
+"""Whoever comes first finds everything one click away; less is a choice."""
 MADE = "comparison"
 """The tag of sessions that were made for a comparison."""
 ADDRESS_LAG = 5.0
@@ -716,13 +718,13 @@ def audience() -> str:
     """Return for whom the page is drawn: one of `AUDIENCES`."""
     if "audience" not in st.session_state:
         asked = st.query_params.get("audience", "")
-        st.session_state["audience"] = asked if asked in AUDIENCES else TEACHER
+        st.session_state["audience"] = asked if asked in AUDIENCES else USUAL_AUDIENCE
     return st.session_state["audience"]
 
 
 def set_audience(field: str) -> None:
-    st.session_state["audience"] = chosen = st.session_state.get(field) or TEACHER
-    _note_view("audience", "" if chosen == TEACHER else chosen)
+    st.session_state["audience"] = chosen = st.session_state.get(field) or USUAL_AUDIENCE
+    _note_view("audience", "" if chosen == USUAL_AUDIENCE else chosen)
 
 
 def presenting() -> bool:

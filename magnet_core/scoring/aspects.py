@@ -207,9 +207,12 @@ def flipped(pair: str, rater: str) -> bool:
     return _drawn("side", pair, rater) % 2 == 1
 
 
-def in_order(pairs: Iterable[Pair], rater: str) -> list[Pair]:
-    """Return the pairs in a rater's own order, which is drawn once: new pairs come among them, none moves for another."""
-    return sorted(pairs, key=lambda pair: _drawn("order", pair.id, rater))
+def in_order(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return the pairs in a drawn order that says nothing of what made them.
+
+    It is the same for all raters, so that those who stop early have rated the same pairs and can be compared.
+    """
+    return sorted(pairs, key=lambda pair: _drawn("order", pair.id))
 
 
 def pairs_among(cases: Sequence[Case], makers: Collection[str], most: int = 1) -> list[Pair]:

@@ -19,6 +19,7 @@ from magnet_core.methods import METHODS, method_named
 from magnet_core.scoring.compare import (
     OURS,
     PAPER,
+    SCORES,
     Configuration,
     Measured,
     Row,
@@ -50,16 +51,17 @@ def many(entries: list[Entry]) -> None:
     measured, out = state.measured(entries, state.prices())
     length, wanted = choose_what(measured)
     held = [m for m in measured if m.client.endswith(f":{length}")]
-    clients = choose_clients(held, length)
-    known = list(dict.fromkeys(m.configuration for m in held))
+    known = {m.configuration for m in held}
     configurations = [c for c in wanted if c.prompts == OURS or c in known]
     if len(configurations) > MOST_COLUMNS:
-        st.html(f'<p class="flag">{len(configurations)} configurations are too many for one table; the first {MOST_COLUMNS} are shown.</p>')
+        words = f"{len(configurations)} configurations are too many for one table; the first {MOST_COLUMNS} are shown."
+        st.html(f'<p class="flag">{words}</p>')
         configurations = configurations[:MOST_COLUMNS]
-    if not configurations or not clients:
-        st.html('<p class="hint">Choose at least one method, one model and one client.</p>')
+    if not configurations:
+        st.html('<p class="hint">Choose at least one method and one model.</p>')
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare_base"):
+        clients = choose_clients(held, length)
         baseline = st.selectbox(
             "Baseline", configurations, key="compare_baseline", format_func=lambda c: name_of(c, configurations), width=260,
         )  # fmt: skip
@@ -83,7 +85,8 @@ def many(entries: list[Entry]) -> None:
     elif not drawn:
         st.html('<p class="remark">In no figure does an interval leave 0 out: nothing here is known to differ.</p>')
     else:
-        st.html(scores.kind_mark(judge))
+        if any(row.key in SCORES for row in drawn):
+            st.html(scores.kind_mark(judge))
         st.html(comparing.table(drawn, configurations, baseline))
         st.html(comparing.legend())
         st.html('<p class="hint">Time to wait is from the first call to the last answer of every turn; of the rehearsal it is the '
@@ -166,6 +169,9 @@ def make_missing(
     job = state.making(state.kept("compare_job") or "")
     if job and job.look().live:
         st.button("Stop", icon=":material/stop:", key="compare_stop", on_click=state.stop_making, args=(job,))
+        return
+    if not clients:
+        st.html('<p class="hint">Choose at least one client.</p>')
         return
     gaps = missing(shown, configurations, sorted(clients))
     if not gaps:

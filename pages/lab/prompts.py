@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from html import escape
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from magnet_core import lab, prompts
 from magnet_core.cast import REHEARSAL
@@ -16,13 +18,13 @@ from magnet_core.lab import Trial
 from magnet_core.methods import method_named
 from magnet_core.packs import Pack, Version, pack_of
 from magnet_core.session import moment_of
-from ui import lab_more, state, theme
 from ui import lab as drawn
+from ui import lab_more, state, theme
 from ui.bench import Bench, Wanted
 from ui.judging import MOST, SESSION_PAGE, line_of, link
 from ui.lab_more import OURS, Named, priced
 
-VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs"}
+VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
 LETTERS = "ABCD"
 AS_SENT = "session"
 BUDGET, EVERY = 0.4, 0.5
@@ -43,7 +45,9 @@ def page() -> None:
             )  # fmt: skip
         if told := state.told():
             st.warning(theme.plain(told))
-        watched = {"bench": bench, "cases": lab_more.cases, "packs": lab_more.packs}[cast(str, view or "bench")]()
+        watched = {"bench": bench, "cases": lab_more.cases, "packs": lab_more.packs, "judges": lab_more.judges}[
+            cast(str, view or "bench")
+        ]()
     if watched:
         job, draw, slot = watched
         slot.html(draw(job.look()))
@@ -134,18 +138,23 @@ def place(lines: dict[str, str]) -> tuple[Moment, Session, int, str, Pack]:
         state.keep("lab_turn", min(max(1, state.kept("lab_turn") or turns), turns))
         number = int(
             st.number_input(
-                "Turn", 1, turns, key="lab_turn", width=110, disabled=agent == "planner", persist_state="session",
-                on_change=state.keep, args=("lab_attempt", 1),
+                "Turn",
+                1,
+                turns,
+                key="lab_turn",
+                width=110,
+                disabled=agent == "planner",
+                persist_state="session",
+                on_change=state.keep,
+                args=("lab_attempt", 1),
                 help="The planner speaks once, before the first turn.",
-            )  # fmt: skip
+            )
         )
         number = 0 if agent == "planner" else number
         session = state.maker_of(shown, number)
         pack = choose_pack(session)
     attempt = int(state.kept("lab_attempt") or 1)
-    state.show_place(
-        session=shown.id, turn=str(number), agent=agent, attempt=str(attempt) if attempt > 1 else ""
-    )
+    state.show_place(session=shown.id, turn=str(number), agent=agent, attempt=str(attempt) if attempt > 1 else "")
     return moment_of(session, number, agent, attempt), session, number, agent, pack
 
 
@@ -253,7 +262,7 @@ def save(pack: Pack, session: Session, letter: str, names: dict[str, list[str]])
     try:
         if pack.id in (OURS, AS_SENT):
             made = state.packs().new_pack(state.kept("lab_save_title") or "", texts.values(), note)
-            fill(pack, session, letter, pack.texts, names)
+            fill(pack, session, letter, pack.texts, {name: list(FIELDS_OF) for name in texts})
             state.keep("lab_pack", made.id)
         else:
             state.packs().save(pack.id, list(texts.values()), note)
@@ -359,7 +368,9 @@ def buttons(
     ours, saved = prompts.load(), pack.texts
     fresh = any(lab.fields(texts[n]) != lab.fields(saved[n]) for n in texts)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.popover("Save", icon=":material/save:", key="lab_save", disabled=broken or not (fresh or pack.id == AS_SENT)):
+        with st.popover(
+            "Save", icon=":material/save:", key="lab_save", disabled=broken or not (fresh or pack.id == AS_SENT)
+        ):
             if new:
                 st.text_input("Name of the new pack", key="lab_save_title", max_chars=80, placeholder="My prompts")
             st.text_input("What has changed, and why", key="lab_save_note", max_chars=200, placeholder="May stay empty")
@@ -372,12 +383,12 @@ def buttons(
             "Reset to ours", icon=":material/undo:", key="lab_reset", on_click=reset, args=(pack, session, letter, names),
             disabled=all(lab.fields(texts[n]) == lab.fields(ours[n]) for n in names),
         )  # fmt: skip
-        if not new:
-            if st.button(
-                "Run this session again with this pack", icon=":material/replay:", key="lab_again", disabled=fresh,
-                help="Sets up a new session, the same but for the prompts. Save first what is not saved.",
-            ):  # fmt: skip
-                state.again_with(session, pack)
+        if not new and st.button(
+            "Run this session again with this pack", icon=":material/replay:", key="lab_again", disabled=fresh,
+            help="Sets up a new session, the same but for the prompts. Save first what is not saved.",
+        ):  # fmt: skip
+            state.again_with(session, pack)
+            with suppress(StreamlitAPIException):
                 st.switch_page(SESSION_PAGE)
     if title := state.kept("lab_saved"):
         state.keep("lab_saved", "")
@@ -457,22 +468,29 @@ def restore(pack: Pack, session: Session, version: Version, names: dict[str, lis
     state.keep(f"lab_letter_{pack.id}", "A")
 
 
-def answers(
-    moment: Moment, session: Session, number: int, agent: str, pack: Pack, there: list[str], call: Any
-) -> Any:
+def answers(moment: Moment, session: Session, number: int, agent: str, pack: Pack, there: list[str], call: Any) -> Any:
     """Draw the run of all variants on one moment, and what came of the last one."""
     job: Bench | None = state.kept("lab_job")
     live = job is not None and job.look().live
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_run"):
         repeats = int(
             st.number_input(
-                "Answers each", 1, 20, key="lab_repeats", width=120, persist_state="session",
+                "Answers each",
+                1,
+                20,
+                key="lab_repeats",
+                width=120,
+                persist_state="session",
                 help="The same request so many times, each with a seed of its own.",
-            )  # fmt: skip
+            )
         )
         wanted = [want(moment, session, agent, pack, letter, repeats) for letter in there]
         broken = [
-            r for w in wanted for name in names_for(agent) for r in lab.lint(w.texts[name], prompts.load()[name]) if r.kind == "error"
+            r
+            for w in wanted
+            for name in names_for(agent)
+            for r in lab.lint(w.texts[name], prompts.load()[name])
+            if r.kind == "error"
         ]
         if live:
             st.button("Stop", icon=":material/stop:", key="lab_stop", on_click=job.stop if job else None)
@@ -511,7 +529,9 @@ def want(moment: Moment, session: Session, agent: str, pack: Pack, letter: str, 
 
 
 def trial_of(wanted: Wanted) -> Trial:
-    return Trial(wanted.label, wanted.moment, wanted.texts, Named(wanted.model).player, wanted.repeats, max_tokens=wanted.max_tokens)
+    return Trial(
+        wanted.label, wanted.moment, wanted.texts, Named(wanted.model).player, wanted.repeats, max_tokens=wanted.max_tokens
+    )
 
 
 def run(wanted: list[Wanted], agent: str, about: tuple[str, int, str]) -> None:

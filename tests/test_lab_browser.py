@@ -1,0 +1,123 @@
+"""The prompt lab in a real browser: from an odd reply to a session made with other words, on a local server that reads its prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from magnet_core.store import Store
+from tests.fakes import PLAN
+from tests.llm_server import LlmServer
+from tests.test_browser import CHROMIUM, FLAGS, idle, press, serving, set_pace, where
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
+SAID = [
+    "It sounds as if Monday is on your mind. What happened then?",
+    "That was a heavy week for you. What went through your mind on Monday?",
+    "You have carried this alone. Where did it begin?",
+]
+SHORT = "What went through your mind then?"
+
+
+def answer(body: dict[str, Any], number: int) -> str:
+    """Answer each agent in its way; the responder is short where its prompt wants ten words at most."""
+    note = body["messages"][-1]["content"].rsplit("[", 1)[-1]
+    if "planner" in note:
+        return PLAN
+    if "selector" in note:
+        return json.dumps({"techniques": ["reflection"], "plan_step": 1, "reason": "It is early."})
+    if "responder" in note and "at most ten words" in body["messages"][0]["content"]:
+        return SHORT
+    return f"{SAID[number % 3]} {number}" if "responder" not in note else SAID[number % 3]
+
+
+def go_to(page: Page, section: str, name: str) -> None:
+    page.get_by_role("button", name=section).first.click()
+    page.get_by_role("menuitem", name=name).click()
+
+
+def write(page: Page, label: str, text: str, key: str = "Enter") -> None:
+    field = page.get_by_role("textbox", name=label)
+    field.fill(text)
+    field.press(key)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def rewrite(page: Page, letter: str, text: str) -> None:
+    field = page.locator(f"[class*='_{letter}_responder_role'] textarea")
+    field.fill(text)
+    field.press("Control+Enter")
+    expect(page.locator(".badge.new")).to_be_visible()
+    settled(page)
+
+
+def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
+    tmp_path: Path, endpoint: Callable[..., LlmServer]
+) -> None:
+    server = endpoint(answer=answer, first_token=0.05)
+    with sync_playwright() as playwright, serving(tmp_path) as url:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.set_default_timeout(20_000)
+        page.goto(f"{url}/?audience=researcher")
+        set_pace(page, "At once")
+        press(page, "Next turn")
+        expect(where(page)).to_have_text("Turn 1 of 20")
+        idle(page)
+        go_to(page, "Set up", "Models")
+        page.get_by_role("radio", name="A language model").click()
+        page.get_by_role("radio", name="Another address").click()
+        write(page, "Address of the server (base URL)", server.url)
+        write(page, "Name of the model", "test-model")
+        press(page, "Use from the next turn on")
+        settled(page)
+
+        go_to(page, "Watch", "Session")
+        page.get_by_role("tab", name="Calls").click()
+        page.get_by_role("combobox", name="One call in full").click()
+        page.get_by_role("option", name="Responder").click()
+        page.get_by_role("link", name="Replay this call").click()
+        page.wait_for_url("**/prompts?**")
+        page.get_by_role("tab", name="Filled in").click()
+        expect(page.get_by_text("Word for word what was sent in this session")).to_be_visible()
+        expect(page.locator("mark.var").first).to_be_visible()
+        page.get_by_role("tab", name="Answers").click()
+        for letter, text in (
+            ("B", "responder: be brief."),
+            ("C", "responder: write the next message in at most ten words."),
+        ):
+            press(page, "Add variant")
+            rewrite(page, letter, text)
+        field = page.get_by_role("spinbutton", name="Answers each")
+        field.fill("5")
+        field.press("Enter")
+        expect(page.locator(".cost")).to_contain_text("15 calls")
+        before = server.record.calls
+        press(page, "Run 3 variants")
+        expect(page.get_by_text("15 answers in")).to_be_visible()
+        assert server.record.calls - before == 15
+        expect(page.locator(".trials .card")).to_have_count(3)
+        expect(page.locator(".trials .card").nth(2).locator(".times")).to_have_text("5 ×")
+        assert page.locator(".trials .card").nth(0).locator(".stack").count() == 3
+
+        page.locator(".st-key-lab_save button").first.click()
+        write(page, "Name of the new pack", "Ten words")
+        page.get_by_role("button", name="Save variant C").click()
+        expect(page.get_by_text("Saved in “Ten words”.")).to_be_visible()
+        press(page, "Run this session again with this pack")
+        expect(page.locator(".badge")).to_have_text("Own prompts: Ten words")
+        press(page, "Next turn")
+        expect(where(page)).to_have_text("Turn 1 of 20")
+        idle(page)
+        browser.close()
+    made = Store(f"sqlite:///{tmp_path / 'library.db'}")
+    assert [made.session(entry.id).turns[0].response == SHORT for entry in made.recent()] == [True, False]
