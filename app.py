@@ -30,7 +30,10 @@ def pages() -> dict[str, list[Page]]:
             st.Page("pages/judge/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("pages/judge/review.py", title="Review", icon=":material/rate_review:"),
         ],
-        "Lab": [st.Page("pages/lab/prompts.py", title="Prompts", icon=":material/science:")],
+        "Lab": [
+            st.Page("pages/lab/prompts.py", title="Prompts", icon=":material/science:"),
+            st.Page("pages/lab/trace.py", title="Trace", icon=":material/query_stats:"),
+        ],
         "Set up": [st.Page("pages/setup/models.py", title="Models", icon=":material/tune:")],
     }
 

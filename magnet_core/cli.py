@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from magnet_core.cast import Cast
     from magnet_core.domain import ClientProfile, FanOut, Session
     from magnet_core.models import ModelFor
+    from magnet_core.scoring.rubrics import Rubric
 
 app = typer.Typer(
     add_completion=False,
@@ -134,7 +135,7 @@ def score(
     files: Annotated[list[Path], typer.Argument(help="Session files of any shape, or folders of them.")],
     out: Annotated[Path, typer.Option(help="File for the rows, a JSON object a line; a missing value is null.")],
     instruments: Annotated[
-        str, typer.Option(help="Comma list of ctrs (six items), ctrs-11, wai, panas (before and after), rules.")
+        str, typer.Option(help="Comma list of ctrs (six items), ctrs-11, wai, panas (before and after), rules, own rubrics.")
     ] = "ctrs,wai,panas,rules",
     judge: Annotated[
         str, typer.Option(help="'rules' for the rule-based rater (an indicator), or a model's name.")
@@ -151,7 +152,7 @@ def score(
 
         from magnet_core.scoring import cli as scoring
 
-        names, measured = scoring.chosen_instruments(instruments)
+        names, measured = scoring.chosen_instruments(instruments, _rubrics)
         if judge == scoring.RULES and base_url:
             raise SettingsError("A base URL needs a model's name beside it: --judge NAME.")
         cast = None if judge == scoring.RULES else _cast(judge, base_url, fan_out)
@@ -159,7 +160,7 @@ def score(
         sessions = [named for corpus in corpora.values() for named in corpus]
         scoring.check_out(out, sessions)
         rows, silent = scoring.score_files(sessions, names, measured, cast, samples, out)
-        Console().print(*scoring.score_tables(rows), sep="\n\n")
+        Console().print(*scoring.score_tables(rows, names), sep="\n\n")
         for sentence in (*unread, *silent):
             _say(sentence)
         done, missing = len({row["session"] for row in rows}), sum(row["value"] is None for row in rows)
@@ -212,10 +213,13 @@ async def _generate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from magnet_core import telemetry
     from magnet_core.batch import SessionFailed, run_batch
     from magnet_core.cast import open_models
     from magnet_core.events import SessionFinished
+    from magnet_core.settings import settings
 
+    collector = settings().otlp_endpoint
     failures: list[str] = []
     sessions: list[Session] = []
     columns = (
@@ -246,10 +250,23 @@ async def _generate(
                         progress.console.print(f"{session.profile.name}: {folder.file(session.profile)}", markup=False)
                     elif session.plan or session.turns:
                         folder.keep(session)
+                        telemetry.newest(session, collector)
                     left[session.id] = 0 if isinstance(event, SessionFinished) else session.max_turns - len(session.turns)
                     done = sum(s.max_turns - len(s.turns) for s in sessions) - sum(left.values())
                     progress.update(task, completed=done)
     return failures
+
+
+def _rubrics() -> list[Rubric]:
+    """Return the own rubrics of the library."""
+    from magnet_core.settings import settings
+    from magnet_core.store import Store
+
+    store = Store(settings().database_url)
+    try:
+        return store.rubrics()
+    finally:
+        store.close()
 
 
 def _failure(failed: SessionFailed) -> str:
@@ -276,7 +293,8 @@ def _lines(session: Session) -> Iterator[Text]:
     yield Text(session.notice, "italic")
     if session.plan:
         name = session.plan.technique or "no technique that could be read"
-        yield Text.assemble("\n", (f"Plan: {name}", "bold"), f"\n{session.plan.reason}" if session.plan.reason else "")
+        mark = ", edited by a person" if session.plan.by_person else ""
+        yield Text.assemble("\n", (f"Plan: {name}{mark}", "bold"), f"\n{session.plan.reason}" if session.plan.reason else "")
         for number, step in enumerate(session.plan.steps, 1):
             yield Text(f"  {number}. {step}")
     opening = client.opening
@@ -285,9 +303,10 @@ def _lines(session: Session) -> Iterator[Text]:
     for number, turn in enumerate(session.turns, 1):
         letters = " ".join(t[0].upper() for t in turn.choice.techniques) if turn.choice else ""
         step = f" · step {turn.choice.plan_step}" if turn.choice and turn.choice.plan_step else ""
-        yield Text(f"\nTurn {number}{f' [{letters}]' if letters else ''}{step}", "bold")
-        yield _said("Counsellor", turn.response)
-        yield _said("Client", turn.reply.text)
+        by_person = ", chosen by a person" if turn.choice and turn.choice.by_person else ""
+        yield Text(f"\nTurn {number}{f' [{letters}]' if letters else ''}{step}{by_person}", "bold")
+        yield _said("Counsellor", turn.response, typed="counsellor" in turn.typed)
+        yield _said("Client", turn.reply.text, typed="client" in turn.typed)
         for flag in turn.flags:
             yield Text(f"  Flag, {flag.kind} ({flag.agent}): {flag.detail}", "red" if flag.kind == "risk" else "yellow")
     for flag in session.plan_flags:
@@ -297,12 +316,11 @@ def _lines(session: Session) -> Iterator[Text]:
         yield Text("\n" + ", ".join(f"{t[0].upper()} {t}" for t in used), "dim")
 
 
-def _said(speaker: str, text: str, before: str = "") -> Text:
+def _said(speaker: str, text: str, before: str = "", *, typed: bool = False) -> Text:
     from rich.text import Text
 
-    return Text.assemble(
-        before, (f"{speaker}: ", "bold cyan" if speaker == "Counsellor" else "bold magenta"), text or "(no words)"
-    )
+    name = f"{speaker}{' (typed by a person)' if typed else ''}: "
+    return Text.assemble(before, (name, "bold cyan" if speaker == "Counsellor" else "bold magenta"), text or "(no words)")
 
 
 def _cast(model: str, base_url: str, fan_out: FanOut | None) -> Cast:

@@ -17,6 +17,7 @@ from magnet_core.errors import SettingsError
 from magnet_core.knowledge import read
 
 MILLION = 1_000_000
+Kind = Literal["asked again", "not mended", "connection", "cut off"]
 K = TypeVar("K", bound=Hashable)
 N = TypeVar("N", int, float)
 
@@ -178,7 +179,7 @@ class Incident(Value):
     turn: int
     agent: str
     model: str
-    kind: Literal["asked again", "not mended", "connection", "cut off"]
+    kind: Kind
     """`not mended`: the last answer was kept though a guard did not like it."""
     detail: str
 
@@ -189,8 +190,7 @@ def incidents(session: Session, parent: Session | None = None) -> list[Incident]
     calls = list(calls_of(session, parent))
     last = {(turn, call.agent): call.attempt for turn, call in calls}
     for turn, call in calls:
-        told: list[tuple[Literal["asked again", "not mended", "connection", "cut off"], str]] = []
-        told += [("connection", failure) for failure in call.retries]
+        told: list[tuple[Kind, str]] = [("connection", failure) for failure in call.retries]
         if call.problem:
             told.append(("asked again" if call.attempt < last[turn, call.agent] else "not mended", call.problem))
         if call.finish_reason == "length":

@@ -177,6 +177,8 @@ class Plan(Value):
     steps: tuple[str, ...] = ()
     text: str = ""
     """The planner's raw answer."""
+    by_person: bool = False
+    """Whether a person edited it."""
 
 
 class Choice(Value):

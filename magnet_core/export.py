@@ -31,8 +31,8 @@ def native(session: Session) -> str:
 def magnet(session: Session) -> dict[str, Any]:
     """Return a session in the shape that the reference's scripts write.
 
-    The trace has no place there. `method`, `notice`, `models`, `prompts`, `licence` and the mark of a typed message are ours: its
-    scripts read by key and pass over them.
+    The trace has no place there. `method`, `notice`, `models`, `prompts`, `licence` and the marks of a typed message and an edited
+    plan are ours: its scripts read by key and pass over them.
     """
     roles = {"counsellor": "counselor", "client": "client"}
     typed = [(), *(turn.typed for turn in session.turns)]
@@ -44,6 +44,7 @@ def magnet(session: Session) -> dict[str, Any]:
         "example": profiles.row(session.profile),
         "cbt_technique": _technique(session.plan),
         "cbt_plan": _steps(session.plan),
+        **({"plan_by_person": True} if session.plan and session.plan.by_person else {}),
         "cost": 0,
         "history": history,
         "method": session.method,
@@ -113,6 +114,7 @@ def rows(session: Session) -> Iterator[dict[str, Any]]:
         "visibility": session.visibility,
         "seed": session.seed,
         "plan_technique": plan.technique.value if plan and plan.technique else "",
+        "plan_by_person": bool(plan and plan.by_person),
     }
     tail = about(session)
     yield {
@@ -120,6 +122,7 @@ def rows(session: Session) -> Iterator[dict[str, Any]]:
         "turn": 0,
         "techniques": [],
         "plan_step": None,
+        "choice_by_person": False,
         "counsellor": profile.opening.counsellor,
         "client": profile.opening.client,
         "typed": [],
@@ -134,6 +137,7 @@ def rows(session: Session) -> Iterator[dict[str, Any]]:
             "turn": number,
             "techniques": [technique.value for technique in turn.choice.techniques] if turn.choice else [],
             "plan_step": turn.choice.plan_step if turn.choice else None,
+            "choice_by_person": bool(turn.choice and turn.choice.by_person),
             "counsellor": turn.response,
             "client": turn.reply.text,
             "typed": list(turn.typed),
@@ -152,7 +156,7 @@ def markdown(session: Session) -> str:
     lines.append("")
     if plan:
         lines += [
-            "## Plan",
+            f"## Plan{' (edited by a person)' if plan.by_person else ''}",
             "",
             _plain(f"{plan.technique.value if plan.technique else 'No known technique'}: {plan.reason}"),
             "",
@@ -160,7 +164,8 @@ def markdown(session: Session) -> str:
         lines += [f"{number}. {_plain(step)}" for number, step in enumerate(plan.steps, 1)] + [""]
     lines += ["## Dialogue", ""]
     for row in rows(session):
-        note = f" ({', '.join(row['techniques'])})" if row["techniques"] else ""
+        by_person = ["chosen by a person"] if row["choice_by_person"] else []
+        note = f" ({', '.join([*row['techniques'], *by_person])})" if row["techniques"] else ""
         lines += [f"### Turn {row['turn']}{note}" if row["turn"] else "### Opening", ""]
         for speaker in ("counsellor", "client"):
             typed = " (typed by a person)" if speaker in row["typed"] else ""
@@ -192,7 +197,13 @@ def facts(session: Session) -> list[tuple[str, str]]:
     if session.parent:
         found.insert(-2, ("Forked from", f"{session.parent.session}, after turn {session.parent.turns}"))
     typed = sum(len(turn.typed) for turn in session.turns)
-    return [*found, *([("Typed by a person", f"{typed} message{'s' if typed > 1 else ''}")] if typed else [])]
+    chosen = sum(bool(turn.choice and turn.choice.by_person) for turn in session.turns)
+    return [
+        *found,
+        *([("Edited by a person", "the plan")] if session.plan and session.plan.by_person else []),
+        *([("Chosen by a person", f"the techniques of {chosen} turn{'s' if chosen > 1 else ''}")] if chosen else []),
+        *([("Typed by a person", f"{typed} message{'s' if typed > 1 else ''}")] if typed else []),
+    ]
 
 
 def bundle(sessions: Iterable[Session]) -> bytes:

@@ -288,6 +288,8 @@ def _made(data: Mapping[str, Any], profile: ClientProfile, said: list[Said], nam
     greeting, first = reading.read_utterance(pairs[0][0].text), reading.read_utterance(pairs[0][1].text, "client")
     opening = Opening(counsellor=greeting or profile.opening.counsellor, client=first or profile.opening.client)
     plan = _plan(_text(data.get("cbt_technique")), _text(data.get("cbt_plan")))
+    if plan and data.get("plan_by_person") is True:
+        plan = plan.model_copy(update={"by_person": True})
     method = data.get("method")
     session = Session(
         id=hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16],

@@ -453,7 +453,7 @@ class Rule(Value):
 
     @property
     def _words(self) -> list[str]:
-        return [clean for one in self.text.split("|") if (clean := " ".join(one.casefold().split()))]
+        return [clean for one in self.text.split("|") if (clean := " ".join(one.split()))]
 
     @property
     def told(self) -> str:
@@ -467,7 +467,7 @@ class Rule(Value):
     def broken_by(self, text: str) -> str:
         """Return why a text breaks the rule; empty when it does not."""
         plain = " ".join(text.casefold().split())
-        there = [word for word in self._words if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", plain)]
+        there = [word for word in self._words if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain)]
         if self.kind == "contains":
             return "" if there else f"it does not hold {' or '.join(f'“{word}”' for word in self._words)}"
         if self.kind == "lacks":

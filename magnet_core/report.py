@@ -78,12 +78,14 @@ def _plan(plan: Plan) -> str:
     others = "".join(f"<li>{escape(f'{one.technique.value}: {one.reason}')}</li>" for one in plan.rejected)
     why_not = f"<details><summary>Why not the others</summary><ul>{others}</ul></details>" if others else ""
     reason = f"<p>{escape(plan.reason)}</p>" if plan.reason else ""
-    return f"<h2>Plan: {escape(name)}</h2>\n{reason}\n{f'<ol>{steps}</ol>' if steps else ''}\n{why_not}"
+    mark = '<p class="who">Edited by a person</p>' if plan.by_person else ""
+    return f"<h2>Plan: {escape(name)}</h2>\n{mark}\n{reason}\n{f'<ol>{steps}</ol>' if steps else ''}\n{why_not}"
 
 
 def _turn(row: Mapping[str, Any]) -> str:
     step = f", plan step {row['plan_step']}" if row["plan_step"] else ""
-    chosen = f": {', '.join(row['techniques'])}{step}" if row["techniques"] else ""
+    by_person = ", chosen by a person" if row["choice_by_person"] else ""
+    chosen = f": {', '.join(row['techniques'])}{step}{by_person}" if row["techniques"] else ""
     said = "\n".join(_said(speaker, row) for speaker in ("counsellor", "client"))
     flags = "".join(f'<p class="flag">Flag, {escape(flag)}</p>' for flag in row["flags"])
     drafts = "".join(f"<li><b>{escape(name)}</b>: {escape(text)}</li>" for name, text in row["candidates"].items())

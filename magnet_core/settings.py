@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False, validation_alias="MAGNET_TIMEOUT")
     fan_out: FanOut = Field(default="at-once", validation_alias="MAGNET_FAN_OUT")
     calls_in_flight: int = Field(default=64, ge=1, validation_alias="MAGNET_CALLS_IN_FLIGHT")
+    otlp_endpoint: str = Field(default="", validation_alias="MAGNET_OTLP_ENDPOINT")
+    """Where an OpenTelemetry collector listens, such as http://localhost:4318; empty sends nothing."""
     database_url: str = Field(
         default=f"sqlite:///{(ROOT / 'data' / 'magnet.db').as_posix()}", repr=False, validation_alias="MAGNET_DATABASE_URL"
     )

@@ -320,6 +320,26 @@ async def test_show_prints_a_session_of_any_shape(tmp_path: Path) -> None:
     assert released.exit_code == 0 and "Flag, meta (responder)" in released.stdout
 
 
+@pytest.mark.anyio
+async def test_show_marks_what_a_person_did(tmp_path: Path) -> None:
+    session = await finished(2)
+    first, second = session.turns
+    assert session.plan and second.choice
+    turns = (
+        first.model_copy(update={"typed": ("client",)}),
+        second.model_copy(update={"choice": second.choice.model_copy(update={"by_person": True}), "typed": ("counsellor",)}),
+    )
+    plan = session.plan.model_copy(update={"by_person": True})
+    made = session.model_copy(update={"plan": plan, "turns": turns})
+    (tmp_path / "made.json").write_text(export.native(made), encoding="utf-8")
+    (tmp_path / "plain.json").write_text(export.native(session), encoding="utf-8")
+    printed, plain = run("show", tmp_path / "made.json").stdout, run("show", tmp_path / "plain.json").stdout
+    assert f"Plan: {plan.technique}, edited by a person" in printed
+    assert printed.count("Client (typed by a person): ") == printed.count("Counsellor (typed by a person): ") == 1
+    assert printed.count(", chosen by a person") == 1 and "Turn 2 [" in printed
+    assert "by a person" not in plain
+
+
 def test_show_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     for file, sentence in ((tmp_path / "x.json", "holds no session"), (tmp_path / "y.json", "cannot be read")):

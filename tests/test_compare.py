@@ -67,7 +67,9 @@ def test_the_interval_is_students_own() -> None:
     # as printed by R: t.test(extra ~ group, data = sleep, paired = TRUE)
     assert (found.n, found.mean) == (10, pytest.approx(1.58))
     assert (found.low, found.high) == (pytest.approx(0.7001142, abs=5e-8), pytest.approx(2.4598858, abs=5e-8))
-    assert found.clear and found.direction(less_is_better=False) == "better" and found.direction(less_is_better=True) == "worse"
+    assert (
+        found.clear and found.direction(less_is_better=False) == "better" and found.direction(less_is_better=True) == "worse"
+    )
 
 
 @pytest.mark.parametrize("effect,power,pairs", [(0.2, 0.8, 199), (0.5, 0.8, 34), (0.8, 0.8, 15), (0.5, 0.9, 44)])
@@ -156,7 +158,11 @@ def test_configurations_are_read_from_what_a_session_recorded() -> None:
     session = rehearsed()
     assert configuration_of(session) == Configuration(method="magnet", model="rehearsal", visibility="repaired")
     other = session.turns[0].model_copy(
-        update={"calls": tuple(c.model_copy(update={"model": "x" if c.agent == "client" else c.model}) for c in session.turns[0].calls)}
+        update={
+            "calls": tuple(
+                c.model_copy(update={"model": "x" if c.agent == "client" else c.model}) for c in session.turns[0].calls
+            )
+        }
     )
     assert configuration_of(session.model_copy(update={"turns": (other,)})).model == "rehearsal (client: x)"
     changed = tuple(p.model_copy(update={"note": "Be brief."}) if p.name == "responder" else p for p in session.prompts)

@@ -116,6 +116,15 @@ def test_what_an_earlier_job_left_unfinished_is_gone_on_with() -> None:
     assert len(entries) == 5 and all(entry.ended for entry in entries)
 
 
+def test_the_chosen_clients_stay_chosen_as_sessions_come() -> None:
+    at = page_with(compare_methods=["magnet"])
+    [field] = [m.key for m in at.multiselect if m.key and m.key.startswith("compare_clients")]
+    before = at.multiselect(key=field).value
+    state.store().save(rehearsed(client=samples().index(next(p for p in samples() if before[3].startswith(f"{p.id}:")))))
+    at.run()
+    assert at.multiselect(key=field).value == before and "4 of 5 are missing" in words(at)
+
+
 def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
     page_with()
     sessions = [new_session(profile, max_turns=20) for profile in samples()]

@@ -73,8 +73,39 @@ async def test_messages_that_a_person_typed_are_marked_in_every_export(session: 
     assert [r["typed"] for r in rows] == [[], ["client"], [], []]
     assert export.markdown(session).count("typed by a person") == 1
     assert export.html(session).count("typed by a person") == 1
+    table = list(csv.DictReader(io.StringIO(export.table([session])[1:], newline="")))
+    assert [r["typed"] for r in table] == ["", "client", "", ""]
+    bundle = zipfile.ZipFile(io.BytesIO(export.bundle([session])))
+    [inside] = [json.loads(bundle.read(name)) for name in bundle.namelist() if name.startswith("sessions/")]
+    for whole in (json.loads(export.native(session)), inside):
+        assert [turn["typed"] for turn in whole["turns"]] == [["client"], [], []]
     back = importers.read_session(export.magnet(session), "x.json")
     assert [turn.typed for turn in back.turns] == [("client",), (), ()]
+
+
+@pytest.mark.anyio
+async def test_a_plan_edited_and_techniques_chosen_by_a_person_are_marked_in_every_export(session: Session) -> None:
+    assert session.plan is not None and session.turns[1].choice is not None
+    second = session.turns[1].model_copy(update={"choice": session.turns[1].choice.model_copy(update={"by_person": True})})
+    plan = session.plan.model_copy(update={"by_person": True})
+    made = session.model_copy(update={"plan": plan, "turns": (session.turns[0], second, session.turns[2])})
+    rows = [json.loads(line) for line in export.jsonl([made]).splitlines()]
+    assert [r["choice_by_person"] for r in rows] == [False, False, True, False]
+    assert all(r["plan_by_person"] is True for r in rows)
+    table = list(csv.DictReader(io.StringIO(export.table([made])[1:], newline="")))
+    assert [r["choice_by_person"] for r in table] == ["False", "False", "True", "False"]
+    assert {r["plan_by_person"] for r in table} == {"True"}
+    text, page = export.markdown(made), export.html(made)
+    assert text.count("## Plan (edited by a person)") == 1 and text.count("chosen by a person)") == 1
+    assert page.count(">Edited by a person</p>") == 1 and page.count(", chosen by a person</h3>") == 1
+    again = importers.read_session(json.loads(json.dumps(export.magnet(made))), "x.json")
+    assert again.plan is not None and again.plan.by_person
+    assert importers.read_session(json.loads(export.native(made)), "x.json") == made
+    plain = export.markdown(session) + export.html(session) + json.dumps(export.magnet(session))
+    assert not re.search(r"(edited|chosen) by a person|plan_by_person", plain, re.IGNORECASE)
+    old = json.loads(export.native(session))
+    del old["plan"]["by_person"]
+    assert importers.read_session(old, "x.json") == session, "files from before the mark are read"
 
 
 @pytest.mark.anyio

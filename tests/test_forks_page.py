@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from html import unescape
+
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from magnet_core.domain import Session, Technique
+from magnet_core.cast import Cast, Voice
+from magnet_core.domain import Choice, Given, Session, Technique
 from magnet_core.errors import ModelError
 from magnet_core.export import html, markdown, rows
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.session import prompt_of
+from tests.llm_server import LlmServer
 from tests.test_pages import ROOT, app, idle, own_library, shown_session, take, until, words
 from ui import state
 
@@ -132,9 +137,14 @@ def test_the_plan_can_be_edited_and_old_turns_keep_their_own(begun: AppTest) -> 
     begun.text_area(key=f"plan_{first.id}_2_steps").set_value("Begin\nGo on\nEnd")
     press(begun, "plan_go")
     forked = stored(begun)
-    assert forked.plan and forked.plan.steps == ("Begin", "Go on", "End")
+    assert forked.plan and forked.plan.steps == ("Begin", "Go on", "End") and forked.plan.by_person
+    assert first.plan and not first.plan.by_person
+    assert "Plan (edited by a person)" in markdown(forked) and "Edited by a person" in html(forked)
     assert forked.turns == first.turns
+    open_tab(begun, "This turn")
+    assert "edited by a person" not in words(begun), "the turn looked at was made by the planner's own plan"
     take(begun, "next")
+    assert "edited by a person" in words(begun)
     begun.query_params["audience"] = "researcher"
     begun.button(key="back").click().run()
     begun.radio(key="audience_field").set_value("researcher").run()
@@ -185,6 +195,94 @@ def test_what_if_the_client_were_otherwise(begun: AppTest) -> None:
     begun.session_state["what_kind"] = "model"
     open_tab(begun, "What if")
     assert not begun.exception
+
+
+def test_what_if_another_model_spoke(begun: AppTest, endpoint: Callable[..., LlmServer]) -> None:
+    first, server = stored(begun), endpoint()
+    begun.session_state["what_kind"] = "model"
+    open_tab(begun, "What if")
+    assert "Only the rehearsal cast is set up" in words(begun)
+    begun.session_state["cast"] = Cast(overrides={"client": Voice(model="test-model", base_url=server.url)})
+    begun.run()
+    begun.selectbox(key="what_model").set_value("test-model").run()
+    left, right = versions(begun)
+    assert "rehearsal: counsellor" in left and first.turns[1].response in unescape(left)
+    assert "test-model: counsellor" in right and "Not asked yet." in right
+    begun.button(key="ask_model").click().run()
+    until(begun, lambda at: len(ready(at)) == 1)
+    assert not begun.exception
+    [entry] = state.store().children(first.id)
+    other = state.store().session(entry.id)
+    assert other.parent and other.parent.turns == 1 and other.turns[0] == first.turns[0]
+    assert {call.model for call in other.turns[1].calls} == {"test-model"} == set(other.models.values())
+    assert server.record.calls == len(other.turns[1].calls) == 8
+    left, right = versions(begun)
+    assert "rehearsal: counsellor" in left and first.turns[1].response in unescape(left)
+    assert "test-model: counsellor" in right and other.turns[1].response in unescape(right)
+    assert other.turns[1].reply.text in unescape(right) and other.turns[1].response != first.turns[1].response
+    assert stored(begun) == first, "the session itself stays as it is, and is still shown"
+    ready(begun)[0].click().run()
+    assert shown_session(begun) == other.id
+
+
+def versions(at: AppTest) -> tuple[str, str]:
+    """Return what stands in the two columns of a what-if."""
+    found = ["\n".join(e.proto.body for e in c.get("html") if "panel version" in e.proto.body) for c in at.columns]
+    left, right = [text for text in found if "panel version" in text and text.count(": counsellor</h3>") == 1]
+    return left, right
+
+
+def test_stopping_a_turn_with_techniques_by_hand_keeps_them_for_the_next_try(
+    begun: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stored(begun)
+
+    def stopped_in_the_third() -> None:
+        open_tab(begun, "Change")
+        open_box(begun, "change_next")
+        begun.pills(key=f"next_{first.id}_2_pills").set_value([Technique.NORMALIZING]).run()
+        monkeypatch.setattr("ui.state.PACES", dict.fromkeys(state.PACES, 2.0))
+        begun.button(key="change_next_go").click().run()
+        begun.button(key="stop").click().run()
+        until(begun, idle)
+        monkeypatch.undo()
+        assert len(stored(begun).turns) == 2 and "chosen by hand (Normalizing) still lead" in words(begun)
+
+    stopped_in_the_third()
+    take(begun, "next")
+    choice = stored(begun).turns[2].choice
+    assert choice and choice.by_person and choice.techniques == (Technique.NORMALIZING,)
+    assert "still lead" not in words(begun)
+
+
+def test_a_choice_kept_over_a_stop_can_be_dropped(begun: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = state.run_of(stored(begun))
+    assert run
+    run.given, run.state = Given(choice=Choice(techniques=(Technique.SOLUTIONS,), by_person=True)), "stopped"
+    begun.run()
+    begun.button(key="drop_choice").click().run()
+    assert "still lead" not in words(begun)
+    take(begun, "next")
+    choice = stored(begun).turns[2].choice
+    assert choice and not choice.by_person
+
+
+def test_a_person_in_a_seat_can_speak_in_presenter_mode(begun: AppTest) -> None:
+    open_box(begun, "seat")
+    begun.radio(key="seat_speaker").set_value("counsellor").run()
+    press(begun, "seat_go")
+    session = stored(begun)
+    begun.button(key="present").click().run()
+    assert "You sit as the counsellor" in words(begun) and 'class="panel' not in words(begun)
+    assert begun.button(key="stage_next").disabled, "Next would speak in the person's place"
+    assert not [b for b in begun.button if (b.key or "").startswith("hint_")]
+    begun.text_area(key=f"say_{session.id}_3_counsellor").set_value("It is raining here.")
+    begun.button(key="say_go").click().run()
+    until(begun, lambda at: not at.button(key="stage_next").disabled)
+    assert not begun.exception
+    turn = stored(begun).turns[2]
+    assert turn.response == "It is raining here." and turn.typed == ("counsellor",)
+    assert "It is raining here." in words(begun) and "typed by a person" in words(begun)
 
 
 def test_a_person_sits_as_the_client_for_a_turn(begun: AppTest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def write(page: Page, label: str, text: str, key: str = "Enter") -> None:
 
 
 def settled(page: Page) -> None:
+    page.wait_for_timeout(250)  # what was pressed last may not have reached the server yet
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
@@ -78,14 +80,19 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         page.get_by_role("radio", name="Another address").click()
         write(page, "Address of the server (base URL)", server.url)
         write(page, "Name of the model", "test-model")
+        page.get_by_role("button", name="Test", exact=True).click()
+        expect(page.locator(".verdict")).to_contain_text("It works")
         press(page, "Use from the next turn on")
-        settled(page)
+        expect(page.locator("dl.voices")).to_contain_text("test-model")
 
         go_to(page, "Watch", "Session")
         page.get_by_role("tab", name="Calls").click()
         page.get_by_role("combobox", name="One call in full").click()
-        page.get_by_role("option", name="Responder").click()
-        page.get_by_role("link", name="Replay this call").click()
+        page.keyboard.type("Responder")
+        page.keyboard.press("Enter")
+        replay = page.get_by_role("link", name="Replay this call")
+        expect(replay).to_have_attribute("href", re.compile("agent=responder"))
+        replay.click()
         page.wait_for_url("**/prompts?**")
         page.get_by_role("tab", name="Filled in").click()
         expect(page.get_by_text("Word for word what was sent in this session")).to_be_visible()
@@ -102,6 +109,7 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         field.press("Enter")
         expect(page.locator(".cost")).to_contain_text("15 calls")
         before = server.record.calls
+        settled(page)
         press(page, "Run 3 variants")
         expect(page.get_by_text("15 answers in")).to_be_visible()
         assert server.record.calls - before == 15

@@ -149,6 +149,27 @@ def test_two_variants_stand_side_by_side_and_the_words_reach_the_model(
     assert at.session_state["lab_letter_ours"] == "A"
 
 
+def test_a_variant_is_run_over_every_turn_and_over_other_sessions(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    rehearsed(method="plain")
+    other, session = rehearsed(2), rehearsed(3)
+    server = endpoint(answer=lambda body, number: f"Answer {number}.")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("MAGNET_MODEL", "test-model")
+    st.cache_resource.clear()
+    at = open_page(session=session.id, turn="2", agent="responder")
+    press(at, "lab_add")
+    at.selectbox(key="lab_over").set_value("turns").run()
+    assert "<b>6 calls</b>" in words(at)
+    press(at, "lab_go")
+    finished(at)
+    assert "Variant A, turn 1" in words(at) and "Variant B, turn 3" in words(at) and "--n:2" in words(at)
+    at.selectbox(key="lab_over").set_value("sessions").run()
+    assert "<b>4 calls</b>" in words(at)
+    press(at, "lab_go")
+    finished(at)
+    assert f"({other.id[:4]})" in words(at) and f"({session.id[:4]})" in words(at) and server.record.calls == 10
+
+
 def test_a_price_is_told_where_it_is_known(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     session = rehearsed()
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint().url)

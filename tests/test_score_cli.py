@@ -15,6 +15,8 @@ from magnet_core import export
 from magnet_core.cli import app
 from magnet_core.scoring.cli import score_tables
 from magnet_core.scoring.items import CTRS, CTRS_11, PANAS, WAI
+from magnet_core.scoring.rubrics import Rubric
+from magnet_core.store import Store
 from tests.fakes import finished
 from tests.llm_server import LlmServer
 
@@ -31,7 +33,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("magnet_core.models.calls._pause", lambda failures, retry_after: 0.0)
@@ -79,6 +82,49 @@ def test_a_model_rates_at_its_endpoint(tmp_path: Path, sessions: Path, endpoint:
     assert {row["n"] for row in found} == {2}
     assert all(row["spread"] is not None and row["explanation"] for row in found)
     assert all(set(row["turns"]) <= {0, 1, 2, 3} for row in found)
+
+
+@pytest.fixture
+def rubric(tmp_path: Path) -> Rubric:
+    """Return an own rubric that the library holds."""
+    made = Rubric(
+        id="rubric-culture",
+        title="Culture [care]",
+        question="Is culture taken up?",
+        high=4,
+        anchors={0: "Never.", 4: "Often."},
+    )
+    store = Store(f"sqlite:///{tmp_path / 'library.db'}")
+    store.save_rubric(made)
+    store.close()
+    return made
+
+
+@pytest.mark.parametrize("name", ["rubric-culture", "culture", "Culture [Care]"])
+def test_a_model_rates_by_an_own_rubric(tmp_path: Path, sessions: Path, endpoint: Start, rubric: Rubric, name: str) -> None:
+    server, out = endpoint(), tmp_path / "rows.jsonl"
+    result = run(
+        "score", sessions, "--instruments", f"{name},rubric-culture", "--judge", "test-model", "--base-url", server.url,
+        "--samples", 2, "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = rows(out)
+    assert [row["session"] for row in found] == ["first", "second"]
+    assert {(row["instrument"], row["item"], row["judge"]) for row in found} == {(rubric.id, rubric.id, "test-model")}
+    assert all(0 <= row["value"] <= 4 and row["n"] == 2 and row["explanation"] for row in found)
+    assert "Is culture taken up?" in json.dumps(server.record.bodies)
+    assert "Culture [care] (0-4)" in result.output
+
+
+def test_an_unknown_rubric_lists_what_there_is(tmp_path: Path, sessions: Path, rubric: Rubric) -> None:
+    out = tmp_path / "rows.jsonl"
+    result = run("score", sessions, "--instruments", "ctrs,mood", "--judge", "test-model", "--out", out)
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert "'mood' is none" in said and "rubric-culture (“Culture [care]”)" in said and "ctrs-11" in said
+    result = run("score", sessions, "--instruments", "culture", "--out", out)
+    assert result.exit_code == 2 and "needs a model as judge" in " ".join(result.output.split())
+    assert not out.exists()
 
 
 def test_an_answer_that_cannot_be_read_is_a_null(tmp_path: Path, sessions: Path, endpoint: Start) -> None:

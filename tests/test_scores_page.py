@@ -260,6 +260,53 @@ def test_many_sessions_are_scored_grouped_and_compared() -> None:
     assert not at.exception
 
 
+def test_what_the_rules_count_is_shown_over_many_sessions_without_any_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [rehearsed(3, client, attitude=attitude) for client in range(2) for attitude in Attitude]
+    read: list[str] = []
+    monkeypatch.setattr("ui.state.measures", lambda session: read.append(session.id) or measures(session))
+    at = page_with(*made)
+    at.segmented_control(key="scores_view").set_value("many").run()
+    options = at.selectbox(key="scores_figure").options
+    for title in ("Counsellor's share of the words", "Open among all questions", "Reflections to each question",
+                  "Words in a counsellor's message", "Distinct-2", "Technique mix: questioning"):  # fmt: skip
+        assert f"Counted: {title}" in options
+    own = {s.id: {m.name: m.value for m in measures(s)} for s in made}
+    for name in ("talk-share", "words-client", "reflection-to-question", "distinct-2"):
+        at.selectbox(key="scores_figure").set_value(f"count:{name}").run()
+        assert not at.exception
+        [spec] = figures(at)
+        points = [trace["x"] for trace in spec["data"] if "<br>" not in str(trace.get("name")) and len(trace["x"]) == 2]
+        expected = [
+            sorted(v for s in made if s.profile.attitude == a and (v := own[s.id][name]) is not None) for a in Attitude
+        ]
+        assert sorted(map(sorted, points)) == [pytest.approx(of) for of in sorted(expected)], name
+        assert [t.split("<br>")[-1] for t in spec["layout"]["yaxis"]["ticktext"]] == ["n = 2"] * 3
+        low, high = spec["layout"]["xaxis"]["range"]
+        assert low == 0 and all(v <= high for of in expected for v in of)
+    assert sorted(read) == sorted(own), "every session was read once"
+    assert "no judge" in words(at) and "Falls with length" in words(at) and "arXiv 2509.04183" in words(at)
+    assert at.selectbox(key="scores_many_judge").disabled
+    assert not any(b.key == "scores_rest" for b in at.button)
+    assert state.store().all_cards() == []
+    at.segmented_control(key="scores_by").set_value("Judge").run()
+    assert figures(at)[0]["layout"]["yaxis"]["ticktext"] == ["All sessions<br>n = 6"]
+    at.selectbox(key="scores_figure").set_value("ctrs").run()
+    assert any(b.key == "scores_rest" for b in at.button) and not at.exception
+
+
+def test_counting_many_sessions_goes_on_over_several_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [rehearsed(2, client) for client in range(3)]
+    for session in made:
+        state.store().save(session)
+    entries = state.recent()
+    found, left = state.counted(entries, seconds=-1)
+    assert (found, left) == ({}, 3)
+    assert state.counted(entries[:1])[1] == 0
+    found, left = state.counted(entries, seconds=-1)
+    assert (list(found), left) == ([entries[0].id], 2)
+    assert set(state.counted(entries)[0]) == {s.id for s in made}
+
+
 def test_numbers_of_rules_and_models_are_never_pooled() -> None:
     session = rehearsed(2)
     card = rate(session, "ctrs")

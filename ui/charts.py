@@ -248,7 +248,7 @@ def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *
             annotation_position="top", annotation_font={"size": 13, "color": colours["text"]},
         )  # fmt: skip
     figure.update_layout(
-        height=76 + 30 * max(len(titles), 1), margin={"l": 0, "r": 8, "t": 28, "b": 40}, showlegend=False,
+        height=76 + 30 * max(len(titles), 1), margin={"l": 0, "r": 24, "t": 28, "b": 40}, showlegend=False,
         xaxis={"title": "Win rate among decided ratings, 95 % interval", "range": [-0.02, 1.02], "tickformat": ".0%", "gridcolor": colours["faint"],
                "zeroline": False},
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": list(titles.values())},

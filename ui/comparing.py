@@ -41,7 +41,8 @@ def table(rows: Sequence[Row], configurations: Sequence[Configuration], baseline
     order = [baseline, *(c for c in configurations if c != baseline)]
     places = [configurations.index(c) for c in order]
     heads = "".join(
-        f'<th scope="col">{escape(name_of(c, configurations))}{"<i>baseline</i>" if c == baseline else ""}</th>' for c in order
+        f'<th scope="col">{escape(name_of(c, configurations))}{"<i>baseline</i>" if c == baseline else ""}</th>'
+        for c in order
     )
     body = "".join(
         f'<tr><th scope="row">{escape(row.title)}<i>{escape(row.unit)}</i></th>'
@@ -125,7 +126,7 @@ def head(left: Session, right: Session, names: tuple[str, str]) -> str:
     ]  # fmt: skip
     body = "".join(
         f'<tr><th scope="row">{title}</th>'
-        + "".join(f'<td{" class=differs" if a != b else ""}>{escape(text)}</td>' for text in (a, b))
+        + "".join(f"<td{' class=differs' if a != b else ''}>{escape(text)}</td>" for text in (a, b))
         + "</tr>"
         for title, a, b in rows
     )

@@ -80,7 +80,7 @@ def plan_edited(plan: Plan, technique: Any, reason: str, steps: Iterable[str]) -
     """Return a plan with a person's changes."""
     clean = tuple(line for step in steps if (line := " ".join(step.split())))
     new = plan.model_copy(update={"technique": technique, "reason": reason.strip(), "steps": clean})
-    return new if new == plan else new.model_copy(update={"text": plan_text(new)})
+    return new if new == plan else new.model_copy(update={"text": plan_text(new), "by_person": True})
 
 
 def by_method(session: Session, name: str) -> dict[str, Any]:

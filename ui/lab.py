@@ -161,14 +161,14 @@ def recorded(call: AgentCall | None, text: str) -> str:
     )
 
 
-def results(look: Look, notes: Mapping[str, str]) -> str:
-    """Return the answers of all variants side by side, those that say the same on one stack, and how far they lie apart."""
+def results(look: Look, notes: Mapping[str, str], across: int) -> str:
+    """Return the answers of all variants side by side, `across` in a row, those that say the same on one stack."""
     columns = []
     for label in look.labels:
         own = look.of(label)
         growing = [text for (one, _), text in sorted(look.growing.items()) if one == label][:_MOST]
         columns.append(_column(look, label, own, growing, notes.get(label, "")))
-    return f'<div class="lab trials" style="--n:{len(columns)}">{"".join(columns)}</div>' + progress(look)
+    return f'<div class="lab trials" style="--n:{across}">{"".join(columns)}</div>' + progress(look)
 
 
 def progress(look: Look) -> str:

@@ -158,7 +158,7 @@ def plan_card(scene: Scene) -> str:
     if not scene.method.planner:
         return '<div class="card first"><header><h3>No plan</h3></header><p>This method works without a plan.</p></div>'
     plan, one = scene.plan, scene.planning
-    head = f"<header><h3>Plan{_technique(plan)}</h3>{status(one, scene.live)}</header>"
+    head = f"<header><h3>Plan{_technique(plan)}</h3>{_edited(plan)}{status(one, scene.live)}</header>"
     if plan is None:
         idle = "The planner reads what the client brings, chooses one of twelve CBT techniques and plans this one session."
         return f'<div class="card first">{head}<p class="quiet">{idle}</p></div>'
@@ -183,7 +183,9 @@ def plan_line(scene: Scene) -> str:
         words = "The step for this turn is being chosen." if scene.live else "No step of the plan was named for this turn."
     else:
         words = "The counsellor follows the plan; no step is named turn by turn."
-    head = f"<header><h3>Plan{_technique(plan)}</h3><span class=marks aria-hidden=true>{marks}</span></header>"
+    head = (
+        f"<header><h3>Plan{_technique(plan)}</h3>{_edited(plan)}<span class=marks aria-hidden=true>{marks}</span></header>"
+    )
     return f'<div class="card first">{head}<p>{escape(words)}</p></div>'
 
 
@@ -199,6 +201,10 @@ def _now(scene: Scene) -> int | None:
 
 def _technique(plan: Plan | None) -> str:
     return f": {escape(plan.technique)}" if plan and plan.technique else ""
+
+
+def _edited(plan: Plan | None) -> str:
+    return '<span class="typed">edited by a person</span>' if plan and plan.by_person else ""
 
 
 def choice_card(scene: Scene) -> str:

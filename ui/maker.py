@@ -91,7 +91,9 @@ class _BudgetSpent(Exception):
 class Maker:
     """All such jobs of this process. `save` keeps what is new of a session, `finished` does what follows a finished one."""
 
-    def __init__(self, engine: Engine, save: Callable[[Session], None], finished: Callable[[Session, str], Future[None] | None]) -> None:
+    def __init__(
+        self, engine: Engine, save: Callable[[Session], None], finished: Callable[[Session, str], Future[None] | None]
+    ) -> None:
         self._engine, self._save, self._follow = engine, save, finished
         self._jobs: dict[str, MakingJob] = {}
         self._lock = threading.Lock()
@@ -106,7 +108,9 @@ class Maker:
         """
         sessions = [session for batch in batches for session in batch.sessions]
         if budget is not None and (unknown := sorted(_unpriced(batches, prices))):
-            raise SettingsError(f"A budget needs prices, and none is known for {', '.join(unknown)}. Add it on the Trace page.")
+            raise SettingsError(
+                f"A budget needs prices, and none is known for {', '.join(unknown)}. Add it on the Trace page."
+            )
         turns = sum(session.max_turns - len(session.turns) for session in sessions)
         making = Making(secrets.token_urlsafe(9), "running", len(sessions), turns, budget=budget)
         job = MakingJob(owner, making, frozenset(session.id for session in sessions))
@@ -175,7 +179,9 @@ class Maker:
             if whole is None:
                 raise _BudgetSpent("The endpoint does not say how many tokens were used, so no budget can be kept. Stopped.")
             if whole >= now.budget:
-                words = f"The budget of ${now.budget:.2f} is spent (${whole:.4f}). Calls that were under way are paid as well."
+                words = (
+                    f"The budget of ${now.budget:.2f} is spent (${whole:.4f}). Calls that were under way are paid as well."
+                )
                 raise _BudgetSpent(words)
 
     def _finish(self, job: MakingJob, state: State, error: str = "") -> None:

@@ -11,7 +11,8 @@ import streamlit as st
 
 from magnet_core.domain import Attitude
 from magnet_core.methods import METHODS
-from magnet_core.scoring.tables import FEWEST, Judge, collapse, figures, group, newest, value_of
+from magnet_core.scoring.rules import Measure
+from magnet_core.scoring.tables import FEWEST, Judge, collapse, counts, figures, group, newest, value_of
 from magnet_core.store import Entry
 from ui import charts, scores, state, theme
 from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
@@ -23,6 +24,11 @@ BY: dict[str, Callable[[Entry], str]] = {
     "Model": lambda entry: entry.model or "Unknown",
     "Judge": lambda entry: "",
 }
+COUNT = "count:"
+"""Begins the key of what the rules count: no judge gives it."""
+LEGEND = (
+    f"A point is a session, a diamond the mean of a group, its bar the 95 % bootstrap interval (from {FEWEST} sessions on)."
+)
 
 
 def many() -> Drawn:
@@ -51,15 +57,19 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     held = {key: cards for key, cards in newest(state.all_cards()).items() if key[0] in entries}
     judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
     known = figures(rubric.item for rubric in state.rubrics())
+    rules = counts()
+    titles = {k: f.title for k, f in known.items()} | {f"{COUNT}{m.name}": f"Counted: {m.title}" for m in rules.values()}
+    counting = str(state.kept("scores_figure") or "").startswith(COUNT)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         judge = st.selectbox(
-            "Judge", judges, key="scores_many_judge", format_func=lambda j: j.title, width=230, persist_state="session"
-        )
+            "Judge", judges, key="scores_many_judge", format_func=lambda j: j.title, width=230, persist_state="session",
+            disabled=counting,
+        )  # fmt: skip
         key = st.selectbox(
             "Score",
-            list(known),
+            list(titles),
             key="scores_figure",
-            format_func=lambda k: known[k].title,
+            format_func=lambda k: titles[k],
             width=330,
             persist_state="session",
         )
@@ -67,7 +77,10 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
             "By", list(BY), default="Attitude", required=True, key="scores_by", persist_state="session",
         )  # fmt: skip
         wanted = filters(entries)
-        finish_off(entries, held, judge, job)
+        if not counting or (job and job.live):
+            finish_off(entries, held, judge, job)
+    if key.startswith(COUNT):
+        return counted({id: e for id, e in entries.items() if e.turns and wanted(e)}, rules[key.removeprefix(COUNT)], by)
     figure = known[key]
     groups_of: dict[str, list[float | None]] = {}
     hashes: set[str] = set()
@@ -94,11 +107,10 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     said = "; ".join(f"{g.name}: mean {scores.MISSING if g.mean is None else f'{g.mean:.2f}'}, n = {g.n}" for g in found)
     title = f"{figure.title}, {figure.low:g} to {figure.high:g}" + ("" if by == "Judge" else f" · {judge.title}")
     plot(charts.groups(found, figure.low, figure.high, title, dark=dark()), "groups", f"{title}. {said}")
-    legend = f"A point is a session, a diamond the mean of a group, its bar the 95 % bootstrap interval (from {FEWEST} sessions on)."
     mixed = (
         " Its prompts changed in between: the sessions were not all rated with the same words." if len(hashes) > 1 else ""
     )
-    st.html(f'<p class="hint">{escape(legend + mixed)}</p>')
+    st.html(f'<p class="hint">{escape(LEGEND + mixed)}</p>')
     rows = scores.table(found)
     st.dataframe(
         scores.table(found, shown=True), hide_index=True, alt="Groups with n, mean and interval", key="scores_table"
@@ -109,6 +121,41 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
                            icon=":material/download:", key="scores_table_csv")  # fmt: skip
         st.download_button("All ratings as CSV", partial(scores.csv_of, every), "scores.csv", "text/csv", on_click="ignore",
                            icon=":material/download:", key="scores_all_csv")  # fmt: skip
+
+
+def counted(entries: dict[str, Entry], measure: Measure, by: str) -> None:
+    """Draw one thing that the rules count in every session, by group; nobody rates it, so there is no judge."""
+    values, left = state.counted(entries.values())
+    if left:
+        st.progress(1 - left / len(entries), f"Counting: {len(entries) - left} of {len(entries)} sessions")
+        st.rerun()
+    name_of = BY[by] if by != "Judge" else lambda entry: "All sessions"
+    groups_of: dict[str, list[float | None]] = {}
+    for id, entry in entries.items():
+        if id in values:
+            groups_of.setdefault(name_of(entry), []).append(values[id][measure.name])
+    found = [group(name, of) for name, of in sorted(groups_of.items())]
+    there = [value for one in found for value in one.values]
+    if not there:
+        st.html('<p class="hint">No session here has this count.</p>')
+        return
+    high = measure.high if measure.high is not None else max(1.0, 1.05 * max(there))
+    said = "; ".join(f"{g.name}: mean {scores.MISSING if g.mean is None else f'{g.mean:.2f}'}, n = {g.n}" for g in found)
+    unit = "0 to 1" if measure.high == 1.0 else measure.unit
+    title = f"{measure.title}, {unit}"
+    st.html(f'<p class="remark">Counted in the text by rules; no judge. {escape(measure.read)}</p>')
+    plot(charts.groups(found, measure.low, high, title, dark=dark()), "groups", f"{title}. {said}")
+    st.html(f'<p class="hint">{escape(LEGEND)} Source: {escape(measure.source)}</p>')
+    rows = scores.table(found)
+    st.dataframe(
+        scores.table(found, shown=True), hide_index=True, alt="Groups with n, mean and interval", key="scores_table"
+    )
+    every = [{"session": id, "group": name_of(entries[id]), "turns": entries[id].turns, **of} for id, of in values.items()]
+    with st.container(horizontal=True, gap="small"):
+        st.download_button("This table as CSV", partial(scores.as_csv, rows), "groups.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:", key="scores_table_csv")  # fmt: skip
+        st.download_button("All counts as CSV", partial(scores.as_csv, every), "counts.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:", key="scores_counts_csv")  # fmt: skip
 
 
 def filters(entries: dict[str, Entry]) -> Callable[[Entry], bool]:

@@ -40,7 +40,7 @@ export default function ({ parentElement, setTriggerValue }) {
   const numbers = { '1': 'review_A', '2': 'review_tie', '3': 'review_B' }
   const press = (event) => {
     const into = event.target.closest?.('input, textarea, [contenteditable=true], [role=combobox]')
-    if (into && event.key === 'Enter' && into.closest('.st-key-review_why')) setTimeout(() => into.blur())
+    if (into && event.key === 'Enter' && into.closest('.st-key-review_why')) into.blur()
     if (into || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
     if (numbers[event.key]) document.querySelector(`.st-key-${numbers[event.key]} button`)?.click()
   }
@@ -139,8 +139,15 @@ def come() -> None:
 
 
 def go() -> None:
-    for name in ("review_rater", "review_pair", "review_trail"):
+    """Let another rater come: nothing of this one's visit stays on the page."""
+    for name in ("review_rater", "review_pair", "review_trail", "review_at"):
         state.keep(name, None)
+    state.keep("review_visit", state.kept("review_visit", 0) + 1)
+
+
+def reason_field(pair: Pair | str, key: str) -> str:
+    """Return the name of the field for a reason in this visit."""
+    return f"review_reason_{state.kept('review_visit', 0)}_{pair if isinstance(pair, str) else pair.id}_{key}"
 
 
 def leave(rater: str) -> None:
@@ -187,7 +194,7 @@ def ask(pair: Pair, review: Review, asked: Form) -> None:
         f'{len(asked.questions)}</span></header><p class="says"><b>{escape(question.question)}</b></p><dl class="anchors"><dt>Better</dt>'
         f"<dd>{escape(question.better)}</dd><dt>Worse</dt><dd>{escape(question.worse)}</dd><dt>Tie</dt><dd>{escape(asked.tie)}</dd></dl></section>"
     )
-    reason_key = f"review_reason_{pair.id}_{question.key}"
+    reason_key = reason_field(pair, question.key)
     with st.container(key="review_why"):
         if state.kept(reason_key) is None:
             state.keep(reason_key, verdict.reason if verdict else "")
@@ -261,7 +268,9 @@ def dialogue(session: Session | None, side: Side, review: Review) -> str:
         messages = "".join(transcript.message(one.speaker, names[one.speaker], one.text) for one in pair)
         note = '<p class="hint">You commented on this turn.</p>' if number in marked else ""
         parts.append(
-            transcript.exchange(f"Turn {number}" if number else "Opening, the same for both", messages, number, notes=note)
+            transcript.exchange(
+                f"Turn {number}" if number else "Opening, given with the client", messages, number, notes=note
+            )
         )
     return (
         f'<div class="talk" data-side="{side}" tabindex="0" role="group" aria-label="Session {side}">{"".join(parts)}</div>'
@@ -334,7 +343,7 @@ def give_reason(pair: Pair, review: Review, question: Aspect, reason_key: str) -
 
 def clear(pair: Pair, review: Review, question: Aspect) -> None:
     keep(review.cleared(question.key), question.key)
-    state.keep(f"review_reason_{pair.id}_{question.key}", None)
+    state.keep(reason_field(pair, question.key), None)
     look_at(pair.id, question.key)
 
 
@@ -351,7 +360,7 @@ def undo(rater: str) -> None:
     state.keep("review_trail", trail)
     state.keep("review_pair", pair)
     if key:
-        state.keep(f"review_reason_{pair}_{key}", None)
+        state.keep(reason_field(pair, key), None)
         look_at(pair, key)
 
 

@@ -35,7 +35,7 @@ def _sit(session: Session, speaker: Speaker, stays: bool) -> None:
     state.take_seat(session, speaker, stays)
 
 
-def composer(session: Session, snap: Snapshot) -> bool:
+def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
     """Draw where the person in a seat writes; tell whether something was done that changes the page."""
     seat = snap.seat
     assert seat is not None
@@ -46,7 +46,7 @@ def composer(session: Session, snap: Snapshot) -> bool:
         st.html(f'<p class="remark" role="status">You sit as {escape(who)}. Turn {number} waits for your words.</p>')
         if not snap.mine:
             return False
-        if seat.speaker == "counsellor" and snap.given.candidates:
+        if hints and seat.speaker == "counsellor" and snap.given.candidates:
             _hints(snap, field)
         with st.form("say", border=False, clear_on_submit=False):
             st.text_area("Your message", key=field, height=90, max_chars=4000, persist_state="session",

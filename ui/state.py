@@ -22,18 +22,21 @@ import streamlit as st
 from pydantic import SecretStr
 
 from magnet_core import profiles as profile_files
+from magnet_core import telemetry
 from magnet_core.cast import REHEARSAL, Cast, Voice, open_models
-from magnet_core.costs import Prices, shipped
+from magnet_core.costs import Cost, Incident, Price, Prices, incidents, session_cost, shipped, waited
 from magnet_core.domain import Attitude, ClientProfile, FanOut, Given, Plan, Reply, Session, Speaker, Visibility
 from magnet_core.errors import MagnetError, SettingsError, StoreError
 from magnet_core.lab import changed, texts_for
 from magnet_core.methods import MAGNET, METHODS, method_named
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
+from magnet_core.scoring.compare import Configuration, Measured, configuration_of, left_out, measure
 from magnet_core.scoring.instruments import Sheet
 from magnet_core.scoring.items import Scorecard
 from magnet_core.scoring.judge import JUDGE, RULES
 from magnet_core.scoring.rubrics import Rubric
+from magnet_core.scoring.rules import measures
 from magnet_core.session import NOTHING, fork, new_session
 from magnet_core.settings import Settings
 from magnet_core.settings import settings as read_settings
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from magnet_core.packs import Pack, Packs
     from magnet_core.pricing import PriceBook
     from magnet_core.reviews import Reviews
-    from magnet_core.scoring.compare import Measured
     from magnet_core.store import Entry, Planned, Store
 
 T = TypeVar("T")
@@ -84,6 +86,17 @@ class Wanted:
     turns: int = 20
     visibility: Visibility = "repaired"
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a session cost, and what went wrong in it; of a fork, what it added to its parent."""
+
+    entry: Entry
+    configuration: Configuration
+    cost: Cost
+    waited: float
+    incidents: tuple[Incident, ...]
 
 
 # Shared by the whole process
@@ -488,7 +501,12 @@ def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None =
     What stands already of the turn to come, because its making was broken off, still stands unless other parts are `given`.
     """
     run = engine().run_on(session.id)
-    if given == NOTHING and run and run.state in ("waiting", "failed") and len(run.session.turns) == len(session.turns):
+    if (
+        given == NOTHING
+        and run
+        and run.state in ("waiting", "failed", "stopped")
+        and len(run.session.turns) == len(session.turns)
+    ):
         given = run.given
     if ahead := _gone_on(session):
         _show(ahead)
@@ -502,6 +520,12 @@ def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None =
         )  # fmt: skip
     except MagnetError as error:
         say(str(error))
+
+
+def drop_given(session: Session) -> None:
+    """Let the agents make the whole turn to come: what stood already of it, because its making was broken off, is forgotten."""
+    if (run := engine().run_on(session.id)) and not run.live:
+        run.given = NOTHING
 
 
 def _gone_on(session: Session) -> Session | None:
@@ -843,10 +867,11 @@ def scorer() -> Scorer:
 
 def _keeping() -> Callable[[Session], None]:
     """Return what keeps a new turn, and has it scored where that is wanted."""
-    save, scores = store().save, scorer()
+    save, scores, collector = store().save, scorer(), settings().otlp_endpoint
 
     def keep_turn(session: Session) -> None:
         save(session)
+        telemetry.newest(session, collector)
         scores.turn_kept(session)
 
     return keep_turn
@@ -939,6 +964,34 @@ def _plans(stands: tuple[float, ...]) -> list[Planned]:
     return store().plans()
 
 
+def counted(entries: Iterable[Entry], seconds: float = 1.0) -> tuple[dict[str, dict[str, float | None]], int]:
+    """Return what the rules count in stored sessions, by their ids, and how many are left to be counted.
+
+    Each is read once for as many turns as it has; after some `seconds` those that are left wait for the next call.
+    """
+    held, found, left = _counted(), dict[str, dict[str, float | None]](), 0
+    end = time.monotonic() + seconds
+    for entry in entries:
+        key = (entry.id, entry.turns)
+        if key not in held:
+            if time.monotonic() > end:
+                left += 1
+                continue
+            try:
+                held[key] = {m.name: m.value for m in measures(store().session(entry.id))}
+            except StoreError as error:
+                say(str(error))
+                continue
+        found[entry.id] = held[key]
+    return found, left
+
+
+@st.cache_resource(show_spinner=False)
+def _counted() -> dict[tuple[str, int], dict[str, float | None]]:
+    """Return what was counted, by session and its turns."""
+    return {}
+
+
 def rubrics() -> list[Rubric]:
     """Return the own rubrics; none, with a sentence kept, when they cannot be read."""
     try:
@@ -990,8 +1043,6 @@ def price_book() -> PriceBook:
 
 def measured(entries: Iterable[Entry], listed: Prices) -> tuple[list[Measured], dict[str, int]]:
     """Return what comparisons need of finished sessions, and how many were left out for which reason; each is read once."""
-    from magnet_core.scoring.compare import left_out, measure
-
     held, found, out = _measures(listed.model_dump_json()), [], {}
     for entry in entries:
         if entry.parent or not entry.ended:
@@ -1018,14 +1069,50 @@ def _measures(prices_json: str) -> dict[tuple[str, int], Measured | str]:
     return {}
 
 
+def keep_prices(entries: Iterable[Price]) -> bool:
+    """Keep the library's own prices in place of those that were there; tell whether they are kept."""
+    try:
+        price_book().keep(entries)
+    except StoreError as error:
+        say(str(error))
+        return False
+    return True
+
+
+def traces(entries: Iterable[Entry], listed: Prices) -> list[Trace]:
+    """Return what sessions cost and what went wrong in them; each is read once, and again when it has grown."""
+    held, found = _traces(listed.model_dump_json()), []
+    for entry in entries:
+        if (entry.id, entry.turns) not in held:
+            try:
+                session = store().session(entry.id)
+            except StoreError as error:
+                say(str(error))
+                continue
+            parent = _parent(session)
+            cost = session_cost(session, listed, parent)
+            held[entry.id, entry.turns] = Trace(
+                entry, configuration_of(session), cost, waited(session), tuple(incidents(session, parent))
+            )
+        found.append(replace(held[entry.id, entry.turns], entry=entry))
+    return found
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _traces(prices_json: str) -> dict[tuple[str, int], Trace]:
+    """Return what was traced under some prices, by session and its turns."""
+    return {}
+
+
 @st.cache_resource(show_spinner=False)
 def maker() -> Maker:
     """Return what makes many sessions in the background; raise `StoreError` when the library cannot be opened."""
     sheets, scores, kept = sheets_of(("ctrs", "wai", "panas-before", "panas-after")), scorer(), store()
-    begun: set[str] = set()
+    begun, collector = set[str](), settings().otlp_endpoint
 
     def keep_made(session: Session) -> None:
         kept.save(session)
+        telemetry.newest(session, collector)
         if session.id not in begun:
             begun.add(session.id)
             kept.tag(session.id, [MADE])

@@ -80,8 +80,9 @@ def touched(session: Session) -> str:
             f'<li class="{"met" if turns else ""}"><b>{n}</b><span>{escape(step)}</span><i class="jumps">{where}</i></li>'
         )
     count = sum(1 for n in range(1, len(plan.steps) + 1) if n in served)
+    mark = '<span class="typed">edited by a person</span>' if plan.by_person else ""
     return (
-        f'<div class="card"><header><h3>Plan steps touched: {count} of {len(plan.steps)}</h3></header>'
+        f'<div class="card"><header><h3>Plan steps touched: {count} of {len(plan.steps)}</h3>{mark}</header>'
         f'<ol class="steps">{rows}</ol></div>'
     )
 

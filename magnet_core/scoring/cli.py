@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,10 @@ from magnet_core.importers import read_file
 from magnet_core.models import ModelFor
 from magnet_core.scoring import diversity
 from magnet_core.scoring.events import SessionScored
+from magnet_core.scoring.instruments import Sheet
 from magnet_core.scoring.items import INSTRUMENTS, ITEMS, Instrument, Scorecard
 from magnet_core.scoring.judge import score_all
+from magnet_core.scoring.rubrics import PREFIX, Rubric
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,17 +83,40 @@ def check_out(out: Path, sessions: Iterable[Named]) -> None:
         raise SettingsError(f"{out} is a folder; --out takes a file.")
 
 
-def chosen_instruments(text: str) -> tuple[tuple[Instrument, ...], bool]:
-    """Return the instruments named in a comma list, and whether the rules are among them; raise `SettingsError`."""
+def chosen_instruments(
+    text: str, rubrics: Callable[[], Sequence[Rubric]] = tuple
+) -> tuple[tuple[Instrument | Sheet, ...], bool]:
+    """Return the instruments named in a comma list, and whether the rules are among them; raise `SettingsError`.
+
+    `rubrics` gives the own rubrics, asked for only when a name is none of ours; one is named by its title or its id.
+    """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    if not names or (odd := [name for name in names if name not in _MEANT]):
-        wrong = f"{odd[0]!r} is none" if names else "none was named"
-        raise SettingsError(f"--instruments takes a comma list of {', '.join(_MEANT)}; {wrong}.")
-    return tuple(dict.fromkeys(found for name in names for found in _MEANT[name])), RULES in names
+    own: Sequence[Rubric] = ()
+    sheets: dict[str, Sheet] = {}
+    odd = [name for name in names if name not in _MEANT]
+    if odd:
+        own = rubrics()
+        sheets = {name: r.sheet for r in reversed(own) for name in (r.title.lower(), r.id.removeprefix(PREFIX), r.id)}
+    unknown = [name for name in odd if name not in sheets]
+    if not names or unknown:
+        wrong = f"{unknown[0]!r} is none" if names else "none was named"
+        saved = ", ".join(f"{r.id} (“{r.title}”)" for r in own)
+        also = f" Own rubrics in the library: {saved}." if saved else " The library holds no own rubric." if unknown else ""
+        raise SettingsError(f"--instruments takes a comma list of {', '.join(_MEANT)} or own rubrics; {wrong}.{also}")
+    chosen: dict[Instrument, Instrument | Sheet] = {}
+    for name in names:
+        for one in _MEANT.get(name) or ([sheets[name]] if name in sheets else ()):
+            chosen[one.instrument if isinstance(one, Sheet) else one] = one
+    return tuple(chosen.values()), RULES in names
 
 
 def score_files(
-    sessions: Sequence[Named], instruments: Sequence[Instrument], rules: bool, cast: Cast | None, samples: int, out: Path
+    sessions: Sequence[Named],
+    instruments: Sequence[Instrument | Sheet],
+    rules: bool,
+    cast: Cast | None,
+    samples: int,
+    out: Path,
 ) -> tuple[list[Row], list[str]]:
     """Rate sessions and write the rows of each as soon as it is through, in the order given; return rows and troubles.
 
@@ -99,6 +124,8 @@ def score_files(
     """
     if cast and cast.default.model == REHEARSAL:
         raise SettingsError("The rehearsal cast is authored and cannot rate; take the rules as judge, or name a model.")
+    if not cast and (own := [one for one in instruments if isinstance(one, Sheet)]):
+        raise SettingsError(f"The rules cannot rate “{own[0].title}”: an own rubric needs a model as judge, --judge NAME.")
     with _written(out) as file:
         return asyncio.run(_score(sessions, instruments, rules, cast, samples, file))
 
@@ -126,16 +153,24 @@ def write_rows(rows: Iterable[Row], out: Path) -> None:
             file.write(_line(row))
 
 
-def score_tables(rows: Sequence[Row]) -> Iterator[Table]:
-    """Yield a table for each instrument: its scales, session by session where they are few, and over all."""
+def score_tables(rows: Sequence[Row], instruments: Iterable[Instrument | Sheet] = ()) -> Iterator[Table]:
+    """Yield a table for each instrument: its scales, session by session where they are few, and over all.
+
+    The `instruments` tell the scales of own rubrics.
+    """
+    from rich.markup import escape
     from rich.table import Table
 
+    rubrics = {sheet.instrument: sheet.items[0] for sheet in instruments if isinstance(sheet, Sheet)}
+    scales = {id: escape(f"{item.title} ({item.low}-{item.high})") for id, item in rubrics.items()}
     sessions = list(dict.fromkeys(row["session"] for row in rows))
     for instrument in dict.fromkeys(row["instrument"] for row in rows):
         own = [row for row in rows if row["instrument"] == instrument]
         values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for row in own:
-            values[_scale(row)][row["session"]] += [] if row["value"] is None else [_favourable(row)]
+            values[scales.get(instrument) or _scale(row)][row["session"]] += (
+                [] if row["value"] is None else [_favourable(row)]
+            )
         means = {scale: {name: mean(v) for name, v in of.items() if v} for scale, of in values.items()}
         missing = sum(row["value"] is None for row in own)
         title = f"{instrument}, judge: {own[0]['judge']}" + (f", {missing} of {len(own)} values missing" if missing else "")
@@ -171,7 +206,7 @@ def diversity_table(rows: Sequence[Row]) -> Table:
 
 async def _score(
     sessions: Sequence[Named],
-    instruments: Sequence[Instrument],
+    instruments: Sequence[Instrument | Sheet],
     rules: bool,
     cast: Cast | None,
     samples: int,

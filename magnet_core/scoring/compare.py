@@ -333,7 +333,7 @@ def _row(
 
 
 def _scale(figure: Figure) -> str:
-    return f"{figure.low:g} to {figure.high:g}"
+    return f"{figure.low:g} to {figure.high:g}".replace("-", "−")
 
 
 @lru_cache(maxsize=512)

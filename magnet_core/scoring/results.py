@@ -14,7 +14,19 @@ from typing import Any, Literal
 
 from magnet_core.domain import Value
 from magnet_core.profile_files import cell
-from magnet_core.scoring.agreement import Agreement, Share, Strength, agreements, alpha, bradley_terry, kappa, share
+from magnet_core.scoring.agreement import (
+    Agreement,
+    Share,
+    Strength,
+    Z,
+    agreements,
+    alpha,
+    bradley_terry,
+    kappa,
+    share,
+    student,
+    wilson,
+)
 from magnet_core.scoring.aspects import OVERALL, Form, Pair, RaterKind, Review, Winner
 from magnet_core.scoring.tables import DRAWS, FEWEST
 
@@ -41,7 +53,7 @@ class Headline(Value):
     aspects: int
     pairs: int
     low: float | None
-    """Ends of the 95 % bootstrap interval over pairs; None for fewer than five."""
+    """Ends of the 95 % interval: Wilson's, at the number of ratings that the pairs are worth by a bootstrap; None for fewer than five pairs."""
     high: float | None
 
 
@@ -153,12 +165,17 @@ def headline(pairs: Sequence[Pair], said: Sequence[Said], maker: str, form: Form
         known = ~numpy.isnan(rates)
         return numpy.where(known, rates, 0).sum(axis=-1) / numpy.maximum(known.sum(axis=-1), 1)
 
+    value = float(average(counts[0].sum(axis=0), counts[1].sum(axis=0)))
     low = high = None
     if len(there) >= FEWEST:
         drawn = numpy.random.default_rng(seed).multinomial(len(there), [1 / len(there)] * len(there), size=DRAWS)
-        low, high = map(float, numpy.quantile(average(drawn @ counts[0], drawn @ counts[1]), (0.025, 0.975)))
+        spread = float(average(drawn @ counts[0], drawn @ counts[1]).var()) * len(there) / (len(there) - 1)
+        # a percentile interval covers too seldom with few pairs: the spread gives the number of ratings they are worth
+        worth = value * (1 - value) / spread * (Z / student(len(there) - 1)) ** 2 if spread else 0.0
+        size = min(float(len(rated)), max(float(len(there)), worth))
+        low, high = wilson(value * size, size) or (None, None)
     return Headline(
-        value=float(average(counts[0].sum(axis=0), counts[1].sum(axis=0))),
+        value=value,
         aspects=len({one.key for one in rated}),
         pairs=len(there),
         low=low,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
@@ -10,6 +11,7 @@ from typing import Any
 
 from magnet_core.domain import CbtTechnique, Value
 from magnet_core.scoring.items import CTRS_11, WAI, Instrument, Item, Kind, Scorecard, average
+from magnet_core.scoring.rules import Measure, measures
 
 DRAWS = 4000
 """How often a mean is drawn again for its interval."""
@@ -101,6 +103,11 @@ def figures(own: Iterable[Item] = ()) -> dict[str, Figure]:
     ]  # fmt: skip
     found += [Figure(key=i.key, title=f"Own: {i.title}", low=i.low, high=i.high, instruments=(i.key,)) for i in own]
     return {figure.key: figure for figure in found}
+
+
+def counts() -> dict[str, Measure]:
+    """Return what the rules count in any session, by its name, without a value: its title, its scale and how to read it."""
+    return {m.name: m.model_copy(update={"read": re.sub(r" \(“.*?”\)", "", m.read)}) for m in measures(())}
 
 
 def value_of(figure: Figure, cards: Mapping[Instrument, Scorecard]) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from magnet_core import prompts
+from magnet_core.cast import REHEARSAL
 from magnet_core.domain import ClientProfile, Session, Visibility
 from magnet_core.methods import METHODS, method_named
 from magnet_core.scoring.compare import (
@@ -51,7 +52,7 @@ def many(entries: list[Entry]) -> None:
     measured, out = state.measured(entries, state.prices())
     length, wanted = choose_what(measured)
     held = [m for m in measured if m.client.endswith(f":{length}")]
-    known = {m.configuration for m in held}
+    known = list(dict.fromkeys(m.configuration for m in held))
     configurations = [c for c in wanted if c.prompts == OURS or c in known]
     if len(configurations) > MOST_COLUMNS:
         words = f"{len(configurations)} configurations are too many for one table; the first {MOST_COLUMNS} are shown."
@@ -67,7 +68,9 @@ def many(entries: list[Entry]) -> None:
         )  # fmt: skip
         cards = newest(state.all_cards())
         judges = list(dict.fromkeys([BY_RULES, *(by for _, by in cards)]))
-        judge = st.selectbox("Judge", judges, key="compare_judge", format_func=lambda j: j.title, width=230, persist_state="session")
+        judge = st.selectbox(
+            "Judge", judges, key="compare_judge", format_func=lambda j: j.title, width=230, persist_state="session"
+        )
         only = st.toggle("Only where they differ", key="compare_only", persist_state="session")
         shown = [m for m in held if m.client in clients and m.configuration in configurations]
         own = {id: found for (id, by), found in cards.items() if by == judge}
@@ -81,13 +84,18 @@ def many(entries: list[Entry]) -> None:
     rows = table(shown, configurations, baseline, own)
     drawn = [row for row in rows if row.differs] if only else rows
     if not rows:
-        st.html('<p class="hint">No finished session of these configurations and clients is there yet. Make the missing ones above.</p>')
+        st.html(
+            '<p class="hint">No finished session of these configurations and clients is there yet. Make the missing ones above.</p>'
+        )
     elif not drawn:
         st.html('<p class="remark">In no figure does an interval leave 0 out: nothing here is known to differ.</p>')
     else:
         if any(row.key in SCORES for row in drawn):
             st.html(scores.kind_mark(judge))
         st.html(comparing.table(drawn, configurations, baseline))
+        if any(c.model == REHEARSAL for c in configurations):
+            st.html('<p class="remark">The rehearsal is authored: its counsellor says much the same whatever the method. Scores of it try '
+                    "this page out, and say nothing about the methods. Set up a language model to compare those.</p>")  # fmt: skip
         st.html(comparing.legend())
         st.html('<p class="hint">Time to wait is from the first call to the last answer of every turn; of the rehearsal it is the '
                 "pace that was chosen. What an endpoint did not count, and what has no price, is “–”.</p>")  # fmt: skip
@@ -115,7 +123,9 @@ def choose_what(measured: Sequence[Measured]) -> tuple[str, list[Configuration]]
             "Methods", list(METHODS), key="compare_methods", format_func=lambda m: METHODS[m].title, persist_state="session",
             width=460,
         )  # fmt: skip
-        spoken = st.multiselect("Models", models, default=models[:1], key="compare_models", persist_state="session", width=260)
+        spoken = st.multiselect(
+            "Models", models, default=models[:1], key="compare_models", persist_state="session", width=260
+        )
         seen_by = st.multiselect("Who sees what", views, default=["repaired"], key="compare_views", persist_state="session", width=200,
                                  format_func=str.capitalize)  # fmt: skip
         worded = [OURS]
@@ -142,10 +152,12 @@ def choose_clients(held: Sequence[Measured], length: str) -> frozenset[str]:
     }
     there = list(dict.fromkeys(m.client for m in held))
     options = [*there, *(key for key in names if key not in there)]
+    field = f"compare_clients_{length}"
+    if state.kept(field) is None:
+        state.keep(field, options[: max(len(there), FEWEST)])
     with st.popover("Clients", icon=":material/groups:", key="compare_who"):
         chosen = st.multiselect(
-            "Clients that count", options, default=there or options[:FEWEST], key=f"compare_clients_{length}_{len(there)}",
-            format_func=lambda key: names.get(key) or str(key), persist_state="session",
+            "Clients that count", options, key=field, format_func=lambda key: names.get(key) or str(key), persist_state="session",
             help="A client is the same only word for word, with the same attitude.",
         )  # fmt: skip
     return frozenset(chosen)
@@ -201,16 +213,26 @@ def make_missing(
         )
 
 
-def estimate(wanted: Sequence[tuple[Configuration, str]], known: Sequence[Measured], turns: int) -> tuple[float | None, float | None]:
+def estimate(
+    wanted: Sequence[tuple[Configuration, str]], known: Sequence[Measured], turns: int
+) -> tuple[float | None, float | None]:
     """Return tokens and price of sessions to be made, from the means of those with the same method and model; None if unknown."""
     sums: list[float | None] = [0.0, 0.0]
     for configuration, _ in wanted:
-        alike = [m for m in known if (m.configuration.method, m.configuration.model) == (configuration.method, configuration.model)]
+        alike = [
+            m
+            for m in known
+            if (m.configuration.method, m.configuration.model) == (configuration.method, configuration.model)
+        ]
         for place, key in enumerate(("tokens", "price")):
             per_call = [v / m.values["calls"] for m in alike if (v := m.values[key]) is not None and m.values["calls"]]
             total = sums[place]
             mean_call = sum(per_call) / len(per_call) if per_call else None
-            sums[place] = None if total is None or mean_call is None else total + mean_call * method_named(configuration.method).calls(turns)
+            sums[place] = (
+                None
+                if total is None or mean_call is None
+                else total + mean_call * method_named(configuration.method).calls(turns)
+            )
     return sums[0], sums[1]
 
 
@@ -274,19 +296,30 @@ def how_many(rows: Sequence[Row], configurations: Sequence[Configuration], basel
             return
         by_key = {row.key: row for row in rows}
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            key = st.selectbox("Figure", list(by_key), key="compare_p_figure", format_func=lambda k: by_key[k].title, width=300)
+            key = st.selectbox(
+                "Figure", list(by_key), key="compare_p_figure", format_func=lambda k: by_key[k].title, width=300
+            )
             other = st.selectbox("Against the baseline", others, key="compare_p_other", width=260,
                                  format_func=lambda c: name_of(c, configurations))  # fmt: skip
             row = by_key[key]
             found = row.cells[list(configurations).index(other)].delta
-            fallback = (found.spread or 1.0) / 2 if found else 0.5
-            worth = st.number_input("A difference of", min_value=0.0001, value=max(0.0001, round(fallback, 4)), format="%.4f",
-                                    key=f"compare_p_worth_{key}_{configurations.index(other)}", width=150,
-                                    help="The smallest difference that would matter to you; it starts at half the spread seen.")  # fmt: skip
-            power = st.selectbox("Seen with a chance of", [0.8, 0.9], key="compare_p_power", format_func=lambda p: f"{p:.0%}", width=170)
+            worth = st.number_input("A difference of", min_value=0.0001, value=None, key=f"compare_p_worth_{key}", width=150,
+                                    placeholder=row.unit, help="The smallest difference that would matter to you.")  # fmt: skip
+            power = st.selectbox(
+                "Seen with a chance of", [0.8, 0.9], key="compare_p_power", format_func=lambda p: f"{p:.0%}", width=170
+            )
+        if not worth:
+            st.html(
+                '<p class="hint" id="needed">Say how large a difference would matter to you, in the unit of the figure.</p>'
+            )
+            return
         answer = needed(found.spread, float(worth), found.n, float(power)) if found and found.spread else None
         if answer is None or found is None:
-            why = "the differences do not spread at all" if found and found.spread == 0 else f"fewer than {FEWEST} pairs are there"
+            why = (
+                "the differences do not spread at all"
+                if found and found.spread == 0
+                else f"fewer than {FEWEST} pairs are there"
+            )
             st.html(f'<p class="hint" id="needed">It cannot be said: {why}.</p>')
             return
         spread = comparing.number(found.spread, row.unit)
@@ -304,14 +337,17 @@ def two(entries: list[Entry]) -> None:
         return
     lines = {entry.id: line_of(entry) for entry in entries}
     ids = list(lines)
-    mate = next((e.id for e in entries[1:] if e.profile_id == entries[0].profile_id), ids[1])
+    alike = [e for e in entries[1:] if e.profile_id == entries[0].profile_id]
+    mate = next((e.id for e in alike if e.method != entries[0].method), alike[0].id if alike else ids[1])
     for name, first in (("left", ids[0]), ("right", mate)):
         if state.kept(f"compare_{name}") not in lines:
             [asked] = state.place_asked(name)
             state.keep(f"compare_{name}", asked if asked in lines else first)
     columns = st.columns(2, gap="small")
     picked = [
-        column.selectbox(title, ids, key=f"compare_{name}", format_func=lambda id: lines.get(id) or str(id), persist_state="session")
+        column.selectbox(
+            title, ids, key=f"compare_{name}", format_func=lambda id: lines.get(id) or str(id), persist_state="session"
+        )
         for column, name, title in zip(columns, ("left", "right"), ("Left", "Right"), strict=True)
     ]
     left, right = (state.stored(id) for id in picked)
@@ -345,6 +381,7 @@ def page() -> None:
                 "View", list(VIEWS), default=None if state.kept("compare_view") else "many", required=True, key="compare_view",
                 format_func=lambda v: VIEWS[v], label_visibility="collapsed", persist_state="session",
             )  # fmt: skip
+        slot = st.empty()
         entries = state.recent(MOST)
         if view == "two":
             two(entries)
@@ -353,7 +390,6 @@ def page() -> None:
             many(entries)
         if told := state.told():
             st.warning(theme.plain(told))
-    slot = st.empty()
     if job and seen:
         slot.html(comparing.progress(job.look()))
     if (seen and seen.live) or (rating and rating.live):

@@ -15,7 +15,7 @@ from magnet_core.cast import REHEARSAL
 from magnet_core.domain import Moment, Prompt, Session
 from magnet_core.errors import MagnetError
 from magnet_core.lab import Trial
-from magnet_core.methods import method_named
+from magnet_core.methods import METHODS, method_named
 from magnet_core.packs import Pack, Version, pack_of
 from magnet_core.session import moment_of
 from ui import lab as drawn
@@ -25,6 +25,10 @@ from ui.judging import MOST, SESSION_PAGE, line_of, link
 from ui.lab_more import OURS, Named, priced
 
 VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
+OVER = {"this": "This moment", "turns": "Every turn", "sessions": "Other sessions too"}
+"""Over which moments variants are asked."""
+OTHERS = 12
+"""How many sessions at most."""
 LETTERS = "ABCD"
 AS_SENT = "session"
 BUDGET, EVERY = 0.4, 0.5
@@ -327,7 +331,7 @@ def area(pack: Pack, session: Session, letter: str, name: str, field: str, promp
     if state.kept(key) is None:
         state.keep(key, lab.fields(prompt)[field])
     label = f"{drawn.name_of(name)}: what opens each request of all who share it" if shared else drawn.FIELDS[field]
-    height = {"role": 170, "note": 100, "system": 260}[field]
+    height = {"role": 170, "note": 130, "system": 260}[field]
     st.text_area(label, key=key, height=height, persist_state="session", max_chars=20_000)
 
 
@@ -484,7 +488,12 @@ def answers(moment: Moment, session: Session, number: int, agent: str, pack: Pac
                 help="The same request so many times, each with a seed of its own.",
             )
         )
-        wanted = [want(moment, session, agent, pack, letter, repeats) for letter in there]
+        where = over(session, number, agent)
+        wanted = [
+            want(one, f"Variant {letter}{place}", session, agent, pack, letter, repeats)
+            for place, one in (where or {"": moment}).items()
+            for letter in there
+        ]
         broken = [
             r
             for w in wanted
@@ -498,7 +507,7 @@ def answers(moment: Moment, session: Session, number: int, agent: str, pack: Pac
             words = "Run" if len(there) == 1 else f"Run {len(there)} variants"
             st.button(
                 words, type="primary", icon=":material/play_arrow:", key="lab_go", on_click=run,
-                args=(wanted, agent, (session.id, number, agent)), disabled=bool(broken),
+                args=(wanted, agent, (session.id, number, agent), len(there)), disabled=bool(broken),
             )  # fmt: skip
         st.html(drawn.cost_line(lab.cost([trial_of(w) for w in wanted], priced([w.model for w in wanted]))), width="content")
         lab_more.make_case(moment, session, number, agent)
@@ -513,17 +522,38 @@ def answers(moment: Moment, session: Session, number: int, agent: str, pack: Pac
         slot.html('<p class="hint">Answers of the lab stand here beside the session\'s own. They change no session.</p>')
         return None
     notes: dict[str, str] = state.kept("lab_notes") or {}
-    return job, lambda look: drawn.results(look, notes), slot
+    return job, lambda look: drawn.results(look, notes, state.kept("lab_across") or 1), slot
 
 
-def want(moment: Moment, session: Session, agent: str, pack: Pack, letter: str, repeats: int) -> Wanted:
+def over(session: Session, number: int, agent: str) -> dict[str, Moment]:
+    """Draw over which moments the variants are asked; return them by the words that tell them, none for the one at hand."""
+    which = st.selectbox(
+        "Over", list(OVER), key="lab_over", width=200, persist_state="session", format_func=lambda w: OVER[w],
+        disabled=agent == "planner", help=f"Other sessions: the {OTHERS} newest in which this agent spoke in this turn.",
+    )  # fmt: skip
+    if which == "turns" and agent != "planner":
+        found = {f", turn {n}": (state.maker_of(session, n), n) for n in range(1, len(session.turns) + 1)}
+    elif which == "sessions" and agent != "planner":
+        found = {}
+        for entry in state.recent(MOST):
+            if len(found) == OTHERS:
+                break
+            spoke = entry.turns >= number and entry.method in METHODS and agent in METHODS[entry.method].agents
+            if spoke and (other := state.stored(entry.id)):
+                found[f", {entry.client} ({entry.id[:4]})"] = (state.maker_of(other, number), number)
+    else:
+        return {}
+    return {words: moment_of(made, n, agent) for words, (made, n) in found.items()}
+
+
+def want(moment: Moment, label: str, session: Session, agent: str, pack: Pack, letter: str, repeats: int) -> Wanted:
     """Return what is asked in a variant."""
     model = state.kept(f"lab_model_{pack.id}_{letter}")
     if model not in state.voices():
         model = state.cast().voice(agent).model
     opener, fan_out = state.opener(model)
     return Wanted(
-        f"Variant {letter}", moment, texts_of(pack, session, letter), model, opener, repeats,
+        label, moment, texts_of(pack, session, letter), model, opener, repeats,
         state.kept(f"lab_heat_{pack.id}_{letter}"), None, fan_out,
     )  # fmt: skip
 
@@ -534,7 +564,7 @@ def trial_of(wanted: Wanted) -> Trial:
     )
 
 
-def run(wanted: list[Wanted], agent: str, about: tuple[str, int, str]) -> None:
+def run(wanted: list[Wanted], agent: str, about: tuple[str, int, str], across: int) -> None:
     """Ask all variants in the background."""
     notes = {}
     for one in wanted:
@@ -545,6 +575,7 @@ def run(wanted: list[Wanted], agent: str, about: tuple[str, int, str]) -> None:
     state.keep("lab_job", state.try_prompts(wanted, agent))
     state.keep("lab_job_of", about)
     state.keep("lab_notes", notes)
+    state.keep("lab_across", across)
 
 
 page()

@@ -228,6 +228,11 @@ def notes(session: Session, snap: Snapshot | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="failed"):
             st.error(theme.plain(f"{snap.error} {kept}"), icon=":material/error:")
             st.button("Try again", key="again", icon=":material/refresh:", on_click=state.go, args=(session, snap.goal))
+    elif snap.state == "stopped" and snap.given.choice and snap.given.choice.by_person and not session.ended:
+        with st.container(horizontal=True, vertical_alignment="center", key="stopped"):
+            named = ", ".join(theme.LOOKS[t].title for t in snap.given.choice.techniques)
+            remark(f"Stopped. The techniques chosen by hand ({named}) still lead the next turn.")
+            st.button("Let the team choose", key="drop_choice", on_click=state.drop_given, args=(session,))
     elif snap.state == "paused":
         remark(f"Paused at the end of a turn, because nobody was watching. {kept} Next turn or Play goes on.")
     elif snap.live and not snap.mine:
@@ -257,6 +262,7 @@ def stage(session: Session, snap: Snapshot | None, shown: int, newest: int) -> N
     """Draw the few things a presenter needs: where we are, and one key to go on."""
     running = snap is not None and snap.live
     over = session.ended and shown >= newest
+    awaited = snap is not None and snap.state == "waiting"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stage"):
         where = "Opening" if shown == 0 else f"Turn {shown} of {session.max_turns}"
         st.html(f'<div class="where">{escape(session.profile.name)} · {where}</div>', width="content")
@@ -269,7 +275,7 @@ def stage(session: Session, snap: Snapshot | None, shown: int, newest: int) -> N
         after = shown + 1 if shown + 1 < newest else None
         act, args = (state.look_at, (after,)) if shown < newest else (state.go, (session, "turn"))
         st.button("Next", type="primary", icon=":material/chevron_right:", key="stage_next", shortcut="Right", on_click=act,
-                  args=args, disabled=over or (running and shown >= newest) or state.showing_recording())  # fmt: skip
+                  args=args, disabled=over or ((running or awaited) and shown >= newest) or state.showing_recording())  # fmt: skip
 
 
 def on_stage(now: Snapshot | None, follow: bool) -> None:
@@ -280,6 +286,8 @@ def on_stage(now: Snapshot | None, follow: bool) -> None:
             ending = (st.html(html), html)
         else:
             st.html(transcript.one_exchange(session, shown))
+        if follow and now and now.state == "waiting" and seat.composer(session, now, hints=False):
+            st.rerun()
     if running and run and snap:
         live.watch(snap, partial(state.look, run), {}, ending)
 

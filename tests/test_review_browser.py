@@ -1,0 +1,87 @@
+"""Reviewing in a real browser: pairs are queued, rated by keys, taken back, and nothing that reaches the rater names a maker."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect, sync_playwright
+
+from magnet_core.reviews import Reviews
+from magnet_core.scoring.aspects import Pair, case_of, flipped, form
+from magnet_core.store import Store
+from tests.test_browser import CHROMIUM, FLAGS, press, serving
+from tests.test_scores_page import rehearsed
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
+
+QUESTIONS = [question.key for question in form().questions]
+
+
+def asked(page: Page, key: str) -> None:
+    expect(page.locator("[data-question]")).to_have_attribute("data-question", key)
+
+
+def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'library.db'}")
+    reviews = Reviews(store)
+    sessions = [rehearsed(8, client, method=method) for client in range(2) for method in ("magnet", "plain")]
+    for session in sessions:
+        store.save(session)
+    reviews.add_pairs(Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True))
+    secrets = [b"rehearsal", b"single-agent", "MAGneT ·".encode(), "Plain ·".encode(), *(s.id.encode() for s in sessions)]
+    frames: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda sent: frames.append(sent if isinstance(sent, bytes) else sent.encode()))
+
+    with sync_playwright() as playwright, serving(tmp_path) as url:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.set_default_timeout(20_000)
+        page.on("websocket", listen)
+        page.goto(f"{url}/review?rate=only")
+        page.get_by_role("textbox", name="Your pseudonym").fill("night owl")
+        press(page, "Begin")
+        asked(page, QUESTIONS[0])
+        expect(page.get_by_role("radio", name="Results")).to_have_count(0)
+        expect(page.locator(".st-key-review_keys span").first).to_be_attached()
+        for key, question in zip("123atb", QUESTIONS[1:7], strict=True):
+            page.keyboard.press(key)
+            asked(page, question)
+        [said] = reviews.reviews("night owl")
+        assert [said.verdicts[key].choice for key in QUESTIONS[:6]] == ["A", "tie", "B", "A", "tie", "B"]
+        assert said.flipped == flipped(said.pair, "night owl")
+        page.keyboard.press("u")
+        asked(page, QUESTIONS[5])
+        expect(page.get_by_role("button", name="Clear")).to_be_disabled()
+        assert len(reviews.reviews("night owl")[0].verdicts) == 5
+        page.get_by_role("textbox", name=re.compile("^Why")).fill("123 ta")
+        page.keyboard.press("Enter")
+        page.keyboard.press("1")
+        asked(page, QUESTIONS[6])
+        verdict = reviews.reviews("night owl")[0].verdicts[QUESTIONS[5]]
+        assert (verdict.choice, verdict.reason) == ("A", "123 ta")
+        page.locator("[data-side='B'] [data-turn='2']").click()
+        expect(page.get_by_role("spinbutton", name="Turn")).to_have_value("2")
+        page.get_by_role("textbox", name="Comment").fill("Well put.")
+        press(page, "Keep the comment")
+        expect(page.locator(".remark")).to_have_text("B, turn 2: Well put.")
+        page.evaluate("document.activeElement.blur()")
+        for question in [*QUESTIONS[7:], QUESTIONS[0]]:
+            page.keyboard.press("3")
+            asked(page, question)
+        expect(page.locator(".where")).to_have_text("Pair 2 of 2")
+        source = page.content().encode()
+        assert not [name for name in secrets if name in source]
+        assert frames and not [name for name in secrets if any(name in frame for frame in frames)]
+        page.goto(f"{url}/review")
+        page.get_by_text("Results", exact=True).click()
+        expect(page.locator(".js-plotly-plot")).to_be_visible()
+        expect(page.locator(".card.first h3")).to_contain_text("MAGneT · rehearsal")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="CSV").click()
+        assert "night owl" in Path(download.value.path()).read_text()
+        browser.close()
+    store.close()
