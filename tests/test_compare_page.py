@@ -176,3 +176,14 @@ def test_two_sessions_stand_in_step_with_their_differences() -> None:
     assert "The same in both" in words(at)
     at.toggle(key="compare_two_only").set_value(True).run()
     assert "Word for word the same" in words(at)
+
+
+def test_a_budget_is_offered_before_the_first_session_of_a_priced_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGNET_MODEL", "test-model")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    at = page_with(compare_methods=["plain"])
+    assert at.multiselect(key="compare_models").value == ["test-model"], "the model that is set up comes first"
+    assert not [n for n in at.number_input if n.key == "compare_budget"], "no price is known for it"
+    state.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    at.run()
+    assert at.number_input(key="compare_budget").value is None and "tokens, $–" in words(at)

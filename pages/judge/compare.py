@@ -198,7 +198,7 @@ def make_missing(
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_missing"):
         priced = all(state.prices().on(c.model, _today()) is not None for c, _ in can)
         limit = None
-        if can and priced and price:
+        if priced and any(c.model != REHEARSAL for c, _ in can):
             limit = st.number_input("Stop at, $", min_value=0.01, value=None, key="compare_budget", width=150, placeholder="no limit",
                                     help="The job stops once finished turns have cost this much; calls under way are paid as well.")  # fmt: skip
         st.button(
