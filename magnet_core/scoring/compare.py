@@ -176,7 +176,7 @@ def left_out(session: Session) -> str:
         return "forked"
     if any(turn.typed for turn in session.turns):
         return "typed in by a person"
-    if any(turn.choice and turn.choice.by_person for turn in session.turns):
+    if (session.plan and session.plan.by_person) or any(turn.choice and turn.choice.by_person for turn in session.turns):
         return "steered by a person"
     if not session.ended:
         return "not finished"
