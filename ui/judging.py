@@ -56,7 +56,7 @@ def line_of(entry: Entry) -> str:
     """Return a session of the library in a line."""
     method = METHODS[entry.method].title if entry.method in METHODS else entry.method
     name = f"{entry.title} · {entry.client}" if entry.title else entry.client
-    return f"{name} · {entry.attitude} · {method} · {entry.turns} turns · {entry.model or 'model unknown'} · {entry.updated:%d %b, %H:%M}"
+    return f"{name} · {entry.attitude} · {method} · {entry.turns} {'turn' if entry.turns == 1 else 'turns'} · {entry.model or 'model unknown'} · {entry.updated:%d %b, %H:%M}"
 
 
 def begin(session: Session, judge: Judge, instruments: list[str], samples: int, every: int = 0) -> None:

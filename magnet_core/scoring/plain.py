@@ -107,6 +107,8 @@ def _rules(counted: Mapping[str, Measure]) -> list[Line]:
         measure = counted.get(rule["measure"])
         if measure is None or measure.value is None or measure.name in said or not _holds(rule, measure.value):
             continue
+        if (measure.n or 0) < rule.get("from", 0):
+            continue  # too few to speak of
         said.add(measure.name)
         value = f"{measure.value:.0%}" if measure.unit == "share" else f"{measure.value:.1f}"
         found.append(Line(about="rules", tone=rule["tone"], text=rule["say"].format(value=value, n=measure.n)))

@@ -138,7 +138,7 @@ def recent() -> None:
                 method = METHODS[entry.method].title if entry.method in METHODS else entry.method
                 done = "finished" if entry.ended else f"of {entry.max_turns}"
                 when = f"{entry.updated:%d %b %Y, %H:%M}"
-                line = f"{escape(method)} · {entry.attitude} · {entry.turns} turns {done} · {escape(entry.model)} · {when}"
+                line = f"{escape(method)} · {entry.attitude} · {entry.turns} {'turn' if entry.turns == 1 else 'turns'} {done} · {escape(entry.model)} · {when}"
                 st.html(f'<p class="says"><b>{escape(entry.client)}</b></p><p class="hint">{line}</p>', width="stretch")
                 st.button("Open", key=f"open_{entry.id}", on_click=_open, args=(entry.id,))
 
