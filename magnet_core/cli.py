@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from magnet_core.errors import MagnetError, ProfileError, SessionFileError, SettingsError
+from magnet_core.errors import MagnetError, ProfileError, PromptError, SessionFileError, SettingsError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from magnet_core.cast import Cast
     from magnet_core.domain import ClientProfile, FanOut, Session
     from magnet_core.models import ModelFor
+    from magnet_core.packs import Pack
     from magnet_core.scoring.rubrics import Rubric
 
 app = typer.Typer(
@@ -66,6 +67,9 @@ def generate(
     attitude: Annotated[
         Literal["positive", "neutral", "negative"] | None, typer.Option(help="Play all clients with this attitude.")
     ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A prompt pack's file; prompts that it does not hold are ours.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed asks for the same session.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Sessions made at once.")] = 4,
     format: Annotated[
@@ -81,6 +85,7 @@ def generate(
 
         shortest = min(min_turns, turns)
         chosen, cast = method_named(method), _cast(model, base_url, fan_out)
+        pack = _pack(prompts) if prompts else None
         clients, unusable = _clients(profiles, _numbers(pick or []))
         if attitude:
             clients = [client.with_attitude(Attitude(attitude)) for client in clients]
@@ -94,6 +99,7 @@ def generate(
                 max_turns=turns,
                 seed=seed,
                 models=models,
+                prompt_set=pack.texts if pack else None,
             )
 
         folder = Folder(out, format)
@@ -106,6 +112,7 @@ def generate(
             "visibility": visibility,
             "seed": seed,
             "format": format,
+            "prompts": f"pack {pack.sha}" if pack else None,
         }
         with folder.claim(arguments, clients):
             for client in clients:
@@ -382,6 +389,26 @@ def _clients(path: Path, numbers: list[int]) -> tuple[list[ClientProfile], list[
 
 def _say(sentence: str) -> None:
     typer.echo(sentence, err=True)
+
+
+def _pack(file: Path) -> Pack:
+    """Return the agents' prompts of a pack's file; one that can be used in part only is refused."""
+    from magnet_core.packs import from_file, pack_of_agents
+
+    try:
+        title, texts, left = from_file(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not a text in UTF-8, so it is no prompt pack.") from error
+    except PromptError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    if left:
+        raise SettingsError(f"{file}: {' '.join(left)}")
+    pack = pack_of_agents(title, texts)
+    if not pack.prompts:
+        raise SettingsError(f"{file}: no agent's prompt in it differs from ours.")
+    return pack
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
@@ -25,6 +25,8 @@ from magnet_core.guards import Answer
 from magnet_core.methods import METHODS, Method, method_named
 from magnet_core.models import Chunk, Message, Player, Request
 from magnet_core.models.calls import Failed, hear
+from magnet_core.scoring import expectation
+from magnet_core.scoring.expectation import Verdict
 from magnet_core.streams import in_a_row, merge
 
 AGENTS: dict[str, Agent[Any]] = {
@@ -53,11 +55,14 @@ class Remark(Value):
     text: str
 
 
-def lint(prompt: Prompt, ours: Prompt | None = None) -> list[Remark]:
-    """Return what is amiss with a prompt, errors first; `ours` is the one it was made from."""
+def lint(prompt: Prompt, ours: Prompt | None = None, known: Collection[str] = prompts.VARIABLES) -> list[Remark]:
+    """Return what is amiss with a prompt, errors first.
+
+    `ours` is the one it was made from, `known` the variables it may name; with none it is sent as it is written.
+    """
     found: list[Remark] = []
     for field, text in fields(prompt).items():
-        found += _lint_text(prompt, field, text)
+        found += _lint_text(prompt, field, text, known)
     if ours:
         found += _lint_against(prompt, ours)
     return sorted(found, key=lambda remark: remark.kind)
@@ -68,16 +73,16 @@ def fields(prompt: Prompt) -> dict[str, str]:
     return {"system": prompt.system, "role": prompt.role, "note": prompt.note}
 
 
-def _lint_text(prompt: Prompt, field: str, text: str) -> list[Remark]:
+def _lint_text(prompt: Prompt, field: str, text: str, known: Collection[str]) -> list[Remark]:
     found: list[Remark] = []
     template = Template(text)
     named = template.get_identifiers()
-    if not template.is_valid():
+    if known and not template.is_valid():
         words = "A lone dollar sign is sent as it is. Write $$ for the sign, or a variable's name after it."
         found.append(Remark(kind="warning", field=field, text=words))
     for name in named:
-        if name not in prompts.VARIABLES:
-            close = get_close_matches(name, prompts.VARIABLES, 1)
+        if name not in known:
+            close = get_close_matches(name, known, 1)
             hint = f" Is ${close[0]} meant?" if close else ""
             found.append(Remark(kind="error", field=field, text=f"There is no variable ${name}.{hint}"))
         elif (part := prompts.part_of(name)) and not _seen_by_any(prompt, part):
@@ -101,9 +106,9 @@ def _lint_against(prompt: Prompt, ours: Prompt) -> list[Remark]:
             part = prompts.PARTS.get(prompts.part_of(name) or "")
             what = f" ({part.lower()})" if part else ""
             words = f"${name}{what} is missing: what it stands for is not told."
-            found.append(Remark(kind="error" if name == "catalogue" else "warning", field=field, text=words))
+            found.append(Remark(kind="error" if name in ("catalogue", "words") else "warning", field=field, text=words))
         if len(now) > LONG * len(text) and len(now) - len(text) > 200:
-            words = f"About {tokens(now):,} tokens; ours has {tokens(text):,}. Every call of every turn reads it."
+            words = f"About {tokens(now):,} tokens; ours has {tokens(text):,}. Every call reads it."
             found.append(Remark(kind="warning", field=field, text=words))
     return found
 
@@ -219,6 +224,9 @@ class Trial:
     repeats: int = 1
     temperature: float | None = None
     max_tokens: int | None = None
+    question: str = ""
+    """Put to the judge about each answer; empty when nobody judges."""
+    judge: Player | None = None
 
     @property
     def agent(self) -> Agent[Any]:
@@ -249,6 +257,8 @@ class Sample(Value):
     finish_reason: str = ""
     usage: Usage = Usage()
     seconds: float = 0.0
+    verdict: Verdict | None = None
+    """What a judge says of it, where one was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,15 +319,20 @@ async def _ask(trial: Trial, number: int) -> AsyncGenerator[Grown | Sample]:
                     raw = item.texts[0]
                     text = agent.text(agent.read(raw))
                     problem = guards.first_problem(agent.guards, Answer(text, raw, item.finish_reason, trial.moment))
+                    said = text or raw.strip()
+                    verdict = None
+                    if trial.question and trial.judge:
+                        verdict = await expectation.ask(trial.judge, trial.moment, said, trial.question, seed)
                     yield Sample.model_validate(
                         known
                         | {
-                            "text": text or raw.strip(),
+                            "text": said,
                             "raw": raw,
                             "problem": problem.detail if problem else "",
                             "finish_reason": item.finish_reason,
                             "usage": item.usage,
                             "seconds": item.seconds,
+                            "verdict": verdict,
                         }
                     )
     except ModelError as error:
@@ -362,6 +377,8 @@ def says(agent: str, sample: Sample) -> str:
     """Return what an answer comes to: a selector's choice without its reason, a planner's technique, else the words."""
     if agent == "selector" and (choice := reading.read_choice(sample.raw)).techniques:
         return prompts.choice_text(choice)
+    if agent == "judge" and sample.text.startswith("Score "):
+        return sample.text.partition(". ")[0].rstrip(".")
     if agent == "planner" and (plan := reading.read_plan(sample.raw)).technique:
         return plan.technique.value
     return " ".join(sample.text.split())
@@ -408,10 +425,18 @@ def cost(trials: Sequence[Trial], price: Mapping[str, tuple[float, float]] | Non
             total_out + written * trial.repeats,
             calls + trial.repeats,
         )
-        rates = (price or {}).get(trial.player.model.name)
-        money = (
-            None if rates is None or money is None else money + trial.repeats * (read * rates[0] + written * rates[1]) / 1e6
-        )
+        asked = [(trial.player, read, written)]
+        if trial.question and trial.judge:
+            request = expectation.request(trial.moment, "", trial.question)
+            length = sum(tokens(message.content) for message in request) + written
+            asked.append((trial.judge, length, expectation.TOKENS // 3))
+            total_in, total_out = total_in + length * trial.repeats, total_out + expectation.TOKENS // 3 * trial.repeats
+            calls += trial.repeats
+        for player, come, gone in asked:
+            rates = (price or {}).get(player.model.name)
+            money = (
+                None if rates is None or money is None else money + trial.repeats * (come * rates[0] + gone * rates[1]) / 1e6
+            )
     return Cost(calls=calls, tokens_in=total_in, tokens_out=total_out, price=money if trials else None)
 
 
@@ -425,12 +450,13 @@ def _usual_length(trial: Trial) -> int:
 
 # Test cases
 
-RuleKind = Literal["contains", "lacks", "at-most-words", "one-question"]
+RuleKind = Literal["contains", "lacks", "at-most-words", "one-question", "judge"]
 RULES: dict[str, str] = {
     "contains": "contains",
     "lacks": "does not contain",
     "at-most-words": "has at most so many words",
     "one-question": "asks one question at most",
+    "judge": "gets a yes from a judge",
 }
 
 
@@ -439,7 +465,10 @@ class Rule(Value):
 
     kind: RuleKind
     text: str = Field(default="", max_length=400)
-    """For `contains` and `lacks`: the words; several with | between them, of which one is enough (or none may stand)."""
+    """For `contains` and `lacks`: the words; several with | between them, of which one is enough (or none may stand).
+
+    For `judge`: a plain question about the answer, of which a yes is expected.
+    """
     most: int = Field(default=0, ge=0)
     """For `at-most-words`."""
 
@@ -447,6 +476,8 @@ class Rule(Value):
     def _whole(self) -> Rule:
         if self.kind in ("contains", "lacks") and not self._words:
             raise ValueError("say which words")
+        if self.kind == "judge" and not self.text.strip():
+            raise ValueError("write the question for the judge")
         if self.kind == "at-most-words" and not self.most:
             raise ValueError("say how many words at most")
         return self
@@ -456,16 +487,34 @@ class Rule(Value):
         return [clean for one in self.text.split("|") if (clean := " ".join(one.split()))]
 
     @property
+    def question(self) -> str:
+        """What a judge is asked; empty where words are only counted."""
+        return self.text.strip() if self.kind == "judge" else ""
+
+    @property
     def told(self) -> str:
         """The rule in words."""
         if self.kind == "at-most-words":
             return f"has at most {self.most} words"
         if self.kind == "one-question":
             return RULES[self.kind]
+        if self.kind == "judge":
+            return f"{RULES[self.kind]} to “{self.text.strip()}”"
         return f"{RULES[self.kind]} " + " or ".join(f"“{word}”" for word in self._words)
 
+    def verdict(self, sample: Sample) -> Verdict:
+        """Return whether an answer is as expected: yes, no, or missing where a judge could not tell; and why."""
+        if sample.error:
+            return Verdict(answer="no", reason=sample.error)
+        if self.kind == "judge":
+            return sample.verdict or Verdict(answer="missing", reason="No judge was asked.")
+        why = self.broken_by(sample.text)
+        return Verdict(answer="no" if why else "yes", reason=why)
+
     def broken_by(self, text: str) -> str:
-        """Return why a text breaks the rule; empty when it does not."""
+        """Return why a text breaks the rule; empty when it does not. A text alone keeps no rule that needs a judge."""
+        if self.kind == "judge":
+            return "no judge was asked"
         plain = " ".join(text.casefold().split())
         there = [word for word in self._words if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain)]
         if self.kind == "contains":

@@ -22,6 +22,7 @@ from magnet_core import prompts
 from magnet_core.domain import Prompt, Session, Value
 from magnet_core.errors import PromptError, StoreError
 from magnet_core.lab import Case, changed, fields, lint, usable, with_own
+from magnet_core.scoring import wordings
 from magnet_core.store import Store
 
 FORMAT = "magnet-prompt-pack"
@@ -63,6 +64,13 @@ class Pack(Value):
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)
     title: str = Field(min_length=1, max_length=80)
     prompts: tuple[Prompt, ...] = ()
+    judges: tuple[Prompt, ...] = ()
+    """Texts that judges are told, by the names of `scoring.wordings`."""
+
+    @property
+    def judge_texts(self) -> dict[str, Prompt]:
+        """Every text a judge is told, by name."""
+        return wordings.texts() | {p.name: p for p in self.judges}
 
     @property
     def texts(self) -> dict[str, Prompt]:
@@ -72,7 +80,7 @@ class Pack(Value):
     @property
     def sha(self) -> str:
         """A short hash of the words it has in place of ours."""
-        told = sorted((p.name, *fields(p).values()) for p in self.prompts)
+        told = sorted((p.name, *fields(p).values()) for p in (*self.prompts, *self.judges))
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
@@ -104,15 +112,14 @@ class Packs:
     def new_pack(self, title: str, texts: Iterable[Prompt] = (), note: str = "") -> Pack:
         """Keep a new pack with those of the prompts that differ from ours; each is its first version there."""
         title = " ".join(title.split())[:80] or "My prompts"
-        own = tuple(usable(p) for p in texts)
-        keep = set(changed(own))
+        own = _different(_usable(p) for p in texts)
         with self._store.writing() as connection:
             taken = set(connection.execute(select(_PACKS.c.id)).scalars())
             first = _slug(title)
             id = next(i for n in range(1, len(taken) + 3) if (i := first if n == 1 else f"{first}-{n}") not in taken)
-            pack = Pack(id=id, title=title, prompts=tuple(p for p in own if p.name in keep))
+            pack = Pack(id=id, title=title, **_parted(own))
             connection.execute(insert(_PACKS).values(id=id, updated=time.time(), deleted=None, body=pack.model_dump_json()))
-            for prompt in pack.prompts:
+            for prompt in own:
                 _add(connection, id, prompt, note)
         return pack
 
@@ -122,20 +129,19 @@ class Packs:
         A prompt with our words leaves the pack. Raises `PromptError` for one that cannot be used.
         """
         for prompt in texts:
-            usable(prompt)
+            _usable(prompt)
         with self._store.writing() as connection:
             own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
             row = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).one_or_none()
             pack = _read(Pack, row.body) if row else None
             if pack is None:
                 raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
-            now = pack.texts
+            now = pack.texts | pack.judge_texts
             new = [p for p in texts if fields(p) != fields(now[p.name])]
             for prompt in new:
                 _add(connection, pack_id, prompt, note)
-            kept = {p.name: p for p in pack.prompts} | {p.name: p for p in new}
-            different = set(changed(kept.values()))
-            pack = pack.model_copy(update={"prompts": tuple(p for name, p in kept.items() if name in different)})
+            kept = {p.name: p for p in (*pack.prompts, *pack.judges)} | {p.name: p for p in new}
+            pack = pack.model_copy(update=_parted(_different(kept.values())))
             connection.execute(update(_PACKS).where(own).values(body=pack.model_dump_json(), updated=time.time()))
         return pack
 
@@ -203,9 +209,17 @@ def pack_of(session: Session, packs: Iterable[Pack]) -> tuple[str, list[str]]:
     return "", own
 
 
+def pack_of_agents(title: str, texts: Iterable[Prompt]) -> Pack:
+    """Return a pack that is kept nowhere, of those agents' prompts that differ from ours."""
+    return Pack(id=_slug(title), title=" ".join(title.split())[:80], prompts=_parted(_different(texts))["prompts"])
+
+
 def to_file(pack: Pack) -> str:
     """Return a pack as one JSON file."""
-    body = {"format": FORMAT, "version": 1, "title": pack.title, "prompts": [p.model_dump() for p in pack.prompts]}
+    body: dict[str, Any] = {"format": FORMAT, "version": 1, "title": pack.title}
+    body["prompts"] = [p.model_dump() for p in pack.prompts]
+    if pack.judges:
+        body["judges"] = [p.model_dump(include={"name", "system"}) for p in pack.judges]
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -224,15 +238,19 @@ def from_file(text: str) -> tuple[str, list[Prompt], list[str]]:
         raise PromptError(f"The file is no prompt pack: it does not say it has the format {FORMAT!r}.")
     if data.get("version") != 1:
         raise PromptError("The prompt pack was written by a later version of this program.")
-    ours, found, left = prompts.load(), {}, []
-    for number, one in enumerate(data["prompts"], 1):
+    judges = data.get("judges", [])
+    if not isinstance(judges, list):
+        raise PromptError("The file is no prompt pack: its judges' texts are no list.")
+    ours, found, left = prompts.load() | wordings.texts(), {}, []
+    for number, one in enumerate([*data["prompts"], *judges], 1):
         try:
             prompt = Prompt.model_validate(one)
         except ValidationError as error:
             left.append(f"Entry {number} is no prompt: {error.errors()[0]['msg']}.")
             continue
         original = ours.get(prompt.name)
-        errors = [remark.text for remark in lint(prompt, original) if remark.kind == "error"]
+        check = wordings.lint if prompt.name in wordings.texts() else lint
+        errors = [remark.text for remark in check(prompt, original) if remark.kind == "error"]
         if original is None:
             left.append(f"There is no agent or frame named “{prompt.name}”.")
         elif errors:
@@ -244,6 +262,27 @@ def from_file(text: str) -> tuple[str, list[Prompt], list[str]]:
         raise PromptError(f"Nothing in the file can be used. {' '.join(left)}")
     title = data.get("title")
     return (title if isinstance(title, str) and title.strip() else "Imported prompts"), list(found.values()), left
+
+
+def _usable(prompt: Prompt) -> Prompt:
+    return wordings.usable(prompt) if prompt.name in wordings.texts() else usable(prompt)
+
+
+def _different(own: Iterable[Prompt]) -> list[Prompt]:
+    """Return those prompts whose words are not ours; of several by one name, the last."""
+    own = list({p.name: p for p in own}.values())
+    judges = wordings.texts()
+    names = {*changed(p for p in own if p.name not in judges), *wordings.changed(own)}
+    return [p for p in own if p.name in names]
+
+
+def _parted(own: Sequence[Prompt]) -> dict[str, tuple[Prompt, ...]]:
+    """Return prompts as a pack holds them: the agents' and the judges'."""
+    judges = wordings.texts()
+    return {
+        "prompts": tuple(p for p in own if p.name not in judges),
+        "judges": tuple(p for p in own if p.name in judges),
+    }
 
 
 def _add(connection: Any, pack_id: str, prompt: Prompt, note: str) -> None:

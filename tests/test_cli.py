@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from magnet_core import batch, export, importers, profiles
+from magnet_core import batch, export, importers, profiles, prompts
 from magnet_core.cli import app
 from magnet_core.domain import Session
 from magnet_core.errors import SettingsError
 from magnet_core.events import SessionFinished
 from magnet_core.models import Player
+from magnet_core.packs import FORMAT
 from magnet_core.session import new_session
 from tests.fakes import Scripted, finished
 from tests.llm_server import LlmServer
@@ -354,3 +355,43 @@ def test_help_and_wrong_arguments_load_nothing_heavy() -> None:
         [sys.executable, "-c", program], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert loaded.stdout.strip() == "[]", loaded.stderr
+
+
+def test_sessions_are_made_with_a_packs_prompts_and_a_folder_keeps_to_them(tmp_path: Path) -> None:
+    own = prompts.load()["client"].model_copy(update={"note": "Turn $turn, be brief."})
+    mine, body = tmp_path / "mine.json", {"format": FORMAT, "version": 1, "title": "Mine"}
+    judges = [{"name": "judge/system", "system": "Be strict."}]
+    mine.write_text(json.dumps(body | {"prompts": [own.model_dump()], "judges": judges}))
+    out = tmp_path / "out"
+    assert generate(out, "--pick", 1, "--prompts", mine).exit_code == 0
+    session = importers.read_file(out / f"{SAMPLES[0].id}.json")
+    assert {p.name: p.note for p in session.prompts}["client"] == own.note
+    assert not any("/" in p.name for p in session.prompts)
+    assert generate(out, "--pick", 1, "--prompts", mine).exit_code == 0
+    refused = generate(out, "--pick", 2)
+    assert refused.exit_code == 2 and "were made with prompts pack " in refused.stderr
+    plain = tmp_path / "plain"
+    assert generate(plain, "--pick", 1).exit_code == 0
+    assert generate(plain, "--pick", 1, "--prompts", mine).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        (b"\xff\xfe\x00", "not a text in UTF-8"),
+        (b"{}", "no prompt pack"),
+        (json.dumps({"prompts": [{"name": "client", "note": "$trun", "role": "x"}]}).encode(), "cannot be used"),
+        (json.dumps({"prompts": [], "judges": [{"name": "judge/system", "system": "Be strict."}]}).encode(), "no agent's"),
+    ],
+)
+def test_a_pack_that_cannot_be_used_is_refused_before_anything_is_made(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    file, out = tmp_path / "pack.json", tmp_path / "out"
+    if content is not None:
+        if content.startswith(b'{"'):
+            content = json.dumps({"format": FORMAT, "version": 1, "title": "T"} | json.loads(content)).encode()
+        file.write_bytes(content)
+    result = generate(out, "--pick", 1, "--prompts", file)
+    assert result.exit_code == 2 and says in " ".join(result.stderr.split()) and not out.exists(), result.stderr

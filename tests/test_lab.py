@@ -9,6 +9,8 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from magnet_core import lab, prompts
 from magnet_core.domain import Moment, Prompt, Session
@@ -16,7 +18,9 @@ from magnet_core.errors import ModelError, PromptError, StoreError
 from magnet_core.lab import Case, Grown, Rule, Sample, Trial
 from magnet_core.methods import METHODS
 from magnet_core.models import Chunk, Player, Request
+from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.packs import Packs, case_id, from_file, pack_of, to_file
+from magnet_core.scoring.expectation import read_verdict
 from magnet_core.session import moment_of, new_session, prompt_of
 from magnet_core.store import Store
 from tests.fakes import Scripted, finished
@@ -174,9 +178,63 @@ def test_rules_of_test_cases(rule: Rule, good: str, bad: str) -> None:
 
 
 def test_a_rule_without_its_words_is_none() -> None:
-    for broken in ({"kind": "contains", "text": " | "}, {"kind": "at-most-words"}):
-        with pytest.raises(ValueError, match="say"):
+    for broken in ({"kind": "contains", "text": " | "}, {"kind": "at-most-words"}, {"kind": "judge", "text": " "}):
+        with pytest.raises(ValueError, match=r"say|write"):
             Rule.model_validate(broken)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ('{"reason": "It does.", "answer": "yes"}', "yes"),
+        ('```json\n{"Answer": false, "why": "It asks twice."}\n```', "no"),
+        ('{"reason": "Mostly.", "answer": "Yes, mostly"}', "yes"),
+        ("<think>no, or yes?</think>**No.** It lectures.", "no"),
+        ("The answer takes it up.\nAnswer: Yes", "yes"),
+        ("Answer: yes. Or rather, answer: no.", "missing"),
+        ("Yes and no.", "missing"),
+        ('{"answer": "yes or no", "reason": "Hm."}', "missing"),
+        ('{"reason": "yes"}', "missing"),
+        ('{"answer": null}', "missing"),
+        ("I would rather not say yes here.", "missing"),
+        ("Yesterday it was so.", "missing"),
+        ("", "missing"),
+    ],
+)
+def test_a_verdict_is_read_tolerantly_and_never_guessed(said: str, answer: str) -> None:
+    found = read_verdict(said)
+    assert found.answer == answer
+    assert found.reason or answer != "missing"
+
+
+@given(st.text(max_size=200))
+def test_reading_anything_as_a_verdict_never_fails(said: str) -> None:
+    assert read_verdict(said).answer in ("yes", "no", "missing")
+
+
+@pytest.mark.anyio
+async def test_a_judge_says_whether_an_answer_is_as_expected() -> None:
+    session = await finished(2)
+    moment, texts = moment_of(session, 2, "responder"), lab.texts_for(session)
+    rule = Rule(kind="judge", text=" Is it warm? ")
+    judge = Echo('{"reason": "It is kind.", "answer": "yes"}', "No, it is cold.", "Perhaps.")
+    answers = Echo("First.", "Second.", "Third.")
+    trial = Trial("A", moment, texts, Player(answers), 3, question=rule.question, judge=Player(judge))
+    samples = await tried(trial)
+    assert [rule.verdict(s).answer for s in samples] == ["yes", "no", "missing"]
+    assert rule.verdict(samples[0]).reason == "It is kind." and rule.verdict(samples[0]).judge == "echo"
+    asked = judge.requests[1]
+    words = asked.messages[1].content
+    assert "Is it warm?" in words and "Second." in words and session.transcript[2].text in words
+    assert asked.schema and asked.moment.agent == "judge"
+    assert lab.cost([trial]).calls == 6
+    assert lab.cost([trial], {"echo": (1.0, 1.0)}).price and "Is it warm?" in rule.told
+    for broken in (Echo(fails=True), Rehearsal()):
+        [sample] = await tried(Trial("A", moment, texts, Player(answers), question="Is it warm?", judge=Player(broken)))
+        assert rule.verdict(sample).answer == "missing" and rule.verdict(sample).reason
+    [unjudged] = await tried(Trial("A", moment, texts, Player(answers)))
+    assert rule.verdict(unjudged).answer == "missing" and rule.broken_by("Anything.")
+    assert Rule(kind="at-most-words", most=3).verdict(unjudged).answer == "yes"
 
 
 # Packs

@@ -275,6 +275,47 @@ def test_a_moment_becomes_a_case_and_all_cases_are_run() -> None:
     assert "Broken</b> 0 of 2" in told and "Kept</b> 2 of 2" in told
 
 
+def test_a_judge_says_whether_cases_are_as_expected(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = rehearsed()
+    verdicts = ['{"reason": "It is <b>kind</b>.", "answer": "yes"}', "I could not say."]
+
+    def answer(body: dict[str, Any], number: int) -> str:
+        return verdicts.pop(0) if "Is it warm?" in json.dumps(body) else "That sounds hard."
+
+    server = endpoint(answer=answer)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("MAGNET_MODEL", "test-model")
+    st.cache_resource.clear()
+    at = open_page(session=session.id)
+    at.selectbox(key="lab_case_kind").set_value("judge").run()
+    press(at, "lab_case_go")
+    assert "write the question" in "".join(w.value for w in at.warning)
+    at.text_area(key="lab_case_question").set_value("Is it warm?").run()
+    press(at, "lab_case_go")
+    at.segmented_control(key="lab_view").set_value("cases").run()
+    assert "<b>2 calls</b>" in words(at) and "gets a yes from a judge to “Is it warm?”" in words(at)
+    press(at, "lab_cases_go")
+    finished(at, "lab_cases_job")
+    assert "Kept</b> 1 of 1" in words(at) and "test-model as judge: yes. It is &lt;b&gt;kind&lt;/b&gt;." in words(at)
+    assert "judge test-model" in words(at)
+    press(at, "lab_cases_go")
+    finished(at, "lab_cases_job")
+    assert "Missing</b> 0 of 1, 1 not judged" in words(at) and "neither yes nor no: I could not say." in words(at)
+
+
+def test_without_a_model_a_judges_case_is_missing() -> None:
+    session = rehearsed()
+    at = open_page(session=session.id)
+    at.selectbox(key="lab_case_kind").set_value("judge").run()
+    at.text_area(key="lab_case_question").set_value("Is it warm?").run()
+    press(at, "lab_case_go")
+    at.segmented_control(key="lab_view").set_value("cases").run()
+    assert "No language model is set as judge" in words(at)
+    press(at, "lab_cases_go")
+    finished(at, "lab_cases_job")
+    assert "Missing</b> 0 of 1" in words(at) and "cannot judge" in words(at)
+
+
 def test_a_session_made_with_other_prompts_is_looked_at_with_its_own() -> None:
     own = prompts.load()["responder"].model_copy(update={"role": "responder: <b>own</b> words."})
     session = rehearsed(prompt_set=lab.with_own([own]))
@@ -298,9 +339,71 @@ def test_drafts_stay_while_other_agents_and_pages_are_looked_at() -> None:
     assert at.text_area(key=ROLE).value == "responder: a draft."
 
 
+FOCUS = "labjudge_ours_A_ctrs/focus"
+MINE = "Focus: my own question?\n\n0: None.\n6: All."
+
+
+def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = rehearsed()
+
+    def answer(body: dict[str, Any], number: int) -> str:
+        return json.dumps({"turns": [1], "reason": "<i>So</i>.", "score": 5 if "my own" in json.dumps(body) else 2})
+
+    server = endpoint(answer=answer)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("MAGNET_MODEL", "test-model")
+    st.cache_resource.clear()
+    at = open_page()
+    at.segmented_control(key="lab_view").set_value("judges").run()
+    at.selectbox(key="lab_judge_ctrs").set_value("focus").run()
+    assert "These are our words" in words(at) and at.button(key="lab_judge_reset").disabled
+    press(at, "lab_judge_add")
+    at.text_area(key=FOCUS.replace("_A_", "_B_")).set_value("Focus?\n0: None.").run()
+    assert "must describe 0, 6" in words(at) and at.button(key="lab_judge_go").disabled
+    at.text_area(key=FOCUS.replace("_A_", "_B_")).set_value(MINE).run()
+    assert "changed from ours" in words(at) and "not saved" in words(at)
+    at.number_input(key="lab_judge_repeats").set_value(2).run()
+    assert "<b>4 calls</b>" in words(at)
+    press(at, "lab_judge_go")
+    finished(at, "lab_judge_job")
+    told = words(at)
+    assert (
+        "Score 2. &lt;i&gt;So&lt;/i&gt;." in told and "Score 5. " in told and "2 of 2 scores read: 5 each, mean 5.00" in told
+    )
+    assert state.store().cards(session.id) == []
+    at.text_input(key="lab_judge_save_title").set_value("Strict").run()
+    press(at, "lab_judge_save_go")
+    assert at.selectbox(key="lab_judge_pack").value == "strict" and [p.name for p in state.packs().packs()[0].judges] == [
+        "ctrs/focus"
+    ]
+    own = FOCUS.replace("ours", "strict")
+    at.text_area(key=own).set_value(MINE.replace("None", "Nothing")).run()
+    press(at, "lab_judge_save_go")
+    at.session_state["lab_judge_tab"] = "What differs"
+    at.run()
+    at.selectbox(key="lab_judge_against_strict").set_value("ctrs/focus 1").run()
+    assert "<del>None</del><ins>Nothing</ins>" in words(at)
+    press(at, "lab_judge_restore")
+    assert at.text_area(key=own).value == MINE and state.packs().packs()[0].judge_texts["ctrs/focus"].system == MINE
+    at.session_state["lab_judge_tab"] = "As sent"
+    at.run()
+    assert "my own question?" in words(at) and ", ours " in words(at)
+    press(at, "lab_judge_reset")
+    assert state.packs().packs()[0].judges == () and len(state.packs().versions("strict", "ctrs/focus")) == 4
+    assert "These are our words" in words(at)
+
+
+def test_without_a_model_judges_prompts_are_read_and_saved_but_not_tried() -> None:
+    rehearsed()
+    at = open_page()
+    at.segmented_control(key="lab_view").set_value("judges").run()
+    assert "cannot rate" in words(at) and not [b for b in at.button if b.key == "lab_judge_go"]
+
+
 def test_what_a_judge_is_asked_is_shown_word_for_word() -> None:
     rehearsed()
     at = open_page()
+    at.session_state["lab_judge_tab"] = "As sent"
     at.segmented_control(key="lab_view").set_value("judges").run()
     for name in at.selectbox(key="lab_judge").options:
         assert name

@@ -19,7 +19,7 @@ from magnet_core.cast import Cast, Voice, open_models
 from magnet_core.domain import Attitude, CbtTechnique, Session
 from magnet_core.knowledge import read
 from magnet_core.profiles import samples
-from magnet_core.scoring import tables
+from magnet_core.scoring import tables, wordings
 from magnet_core.scoring.instruments import sheet
 from magnet_core.scoring.items import CTRS_11, INSTRUMENTS, Rating, Scorecard
 from magnet_core.scoring.judge import score
@@ -546,3 +546,35 @@ def test_without_a_model_a_rubric_can_be_saved_but_not_tried() -> None:
     at = page_with(rehearsed(2))
     at.segmented_control(key="scores_view").set_value("own").run()
     assert at.button(key="rubric_try").disabled and "needs a language model" in words(at)
+
+
+def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) -> None:
+    server, session = endpoint(), rehearsed(2)
+    mine = wordings.texts()["ctrs/focus"].model_copy(update={"system": "Focus: my own question?\n\n0: None.\n6: All."})
+
+    def with_model(at: AppTest) -> None:
+        at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=server.url))
+        state.packs().new_pack("Strict", [mine])
+
+    at = page_with(session, before=with_model)
+    assert not [s for s in at.selectbox if s.key == "scores_pack"]
+    at.selectbox(key="scores_judge").set_value(tables.Judge(name="test-model", kind="model")).run()
+    at.pills(key="scores_instruments_model").set_value(["ctrs", "wai"]).run()
+    at.selectbox(key="scores_pack").set_value("strict").run()
+    at.button(key="scores_go").click().run()
+    until(at, lambda at: any(b.key == "scores_go" for b in at.button) and len(state.store().cards(session.id)) == 2)
+    hashes = {card.instrument: card.prompt_sha for card in state.store().cards(session.id)}
+    assert hashes["wai"] == sheet("wai").sha and hashes["ctrs"] == wordings.reworded(sheet("ctrs"), [mine]).sha
+    assert any("my own question?" in str(body) for body in server.record.bodies)
+    at.run()
+    told = words(at)
+    assert (
+        f"the judges&#x27; prompts of “Strict”, hash {hashes['ctrs']}" in told
+        and hashes["wai"] not in told.split("Rated with")[1][:200]
+    )
+    state.packs().delete("strict")
+    at.run()
+    assert "other words than ours of now" in words(at) and not at.exception
+    at.selectbox(key="scores_judge").set_value(tables.Judge(name="rules", kind="rule")).run()
+    at.button(key="scores_go").click().run()
+    until(at, lambda at: any(c.kind == "rule" for c in state.store().cards(session.id)))

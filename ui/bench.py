@@ -20,6 +20,8 @@ from magnet_core.errors import MagnetError
 from magnet_core.lab import Grown, Sample, Trial, try_out
 from magnet_core.models import ModelFor
 from magnet_core.prompts import PromptSet
+from magnet_core.scoring.judge import JUDGE, Question
+from magnet_core.scoring.wordings import JudgeTrial
 from ui.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -39,6 +41,12 @@ class Wanted:
     temperature: float | None = None
     max_tokens: int | None = None
     fan_out: FanOut = "at-once"
+    question: str = ""
+    """Put to the judge about each answer."""
+    judge: OpenModels | None = None
+    """Opens the judge, where there is a question."""
+    rates: Question | None = None
+    """What a judge is asked, where a judge's own prompt is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +111,16 @@ class Bench:
                 casts: dict[OpenModels, ModelFor] = {}
                 trials: list[Trial] = []
                 for one in wanted:
-                    if one.open not in casts:
-                        casts[one.open] = await stack.enter_async_context(one.open(self._engine.limit))
+                    for opener in [one.open, *([one.judge] if one.judge else [])]:
+                        if opener not in casts:
+                            casts[opener] = await stack.enter_async_context(opener(self._engine.limit))
                     player = casts[one.open](one.moment.agent)
-                    trials.append(
-                        Trial(one.label, one.moment, one.texts, player, one.repeats, one.temperature, one.max_tokens)
-                    )
+                    judge = casts[one.judge](JUDGE) if one.judge else None
+                    how = (one.repeats, one.temperature, one.max_tokens)
+                    if one.rates:
+                        trials.append(JudgeTrial(one.label, one.moment, one.texts, player, *how, asked=one.rates))
+                    else:
+                        trials.append(Trial(one.label, one.moment, one.texts, player, *how, one.question, judge))
                 fan_out: FanOut = "one-by-one" if any(w.fan_out == "one-by-one" for w in wanted) else "at-once"
                 async with aclosing(try_out(trials, fan_out)) as events:
                     async for item in events:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from statistics import mean
+from statistics import mean, stdev
 
 from magnet_core import lab, prompts
 from magnet_core.domain import AgentCall, Prompt
 from magnet_core.lab import Case, Cost, Remark, Sample, Stretch
 from magnet_core.models import Message
+from magnet_core.scoring.expectation import Verdict
+from magnet_core.scoring.judge import JUDGE
 from ui import theme
 from ui.bench import Look
 
@@ -20,6 +23,7 @@ FIELDS = {
 }
 FRAMES = {"counsellor": "Counsellor's frame", "plain-counsellor": "Plain counsellor's frame"}
 _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
+_SCORE = re.compile(r"Score (\d+(?:\.\d+)?)$")
 _MOST = 40
 """The most open texts that grow on the screen at once."""
 
@@ -197,7 +201,8 @@ def _column(look: Look, label: str, own: Sequence[Sample], growing: Sequence[str
         if first.usage.completion_tokens is not None:
             facts += f" · {first.usage.completion_tokens:,} tokens"
         why = f'<p class="flag">A guard would ask again: {escape(first.problem)}</p>' if first.problem else ""
-        whole = first.text if pile.says == " ".join(first.text.split()) else pile.says
+        shown = look.agent == JUDGE or pile.says == " ".join(first.text.split())
+        whole = first.text if shown else pile.says
         raw = (
             f'<details class="fold"><summary>The answer as it came</summary><p class="words">{escape(first.raw)}</p></details>'
             if whole.strip() != first.raw.strip()
@@ -223,6 +228,11 @@ def _spread(own: Sequence[Sample], agent: str) -> str:
     low, high = found.words
     if found.answers == 1:
         return f"One answer, {low} words."
+    if scores := [float(said[1]) for s in own if not s.error and (said := _SCORE.match(lab.says(agent, s)))]:
+        apart = f", SD {stdev(scores):.2f}" if len(scores) > 1 else ""
+        lost = f" {found.answers - len(scores)} could not be read." if found.answers > len(scores) else ""
+        span = f"{min(scores):g} to {max(scores):g}" if min(scores) < max(scores) else f"{scores[0]:g} each"
+        return f"{len(scores)} of {found.answers} scores read: {span}, mean {mean(scores):.2f}{apart}.{lost}"
     length = f"{low} words each" if low == high else f"{low} to {high} words"
     apart = "" if found.apart is None else f"; two of them differ in {found.apart:.0%} of their words on average"
     chosen = lab.count_choices(own) if agent == "selector" else {}
@@ -231,22 +241,30 @@ def _spread(own: Sequence[Sample], agent: str) -> str:
     return f"{found.distinct} different of {found.answers}, {length}{apart}.{choices}{again}"
 
 
+def _why(verdict: Verdict) -> str:
+    """Return the reason of a verdict, and who gave it where that was a judge."""
+    if not verdict.reason and not verdict.judge:
+        return ""
+    said = f"{verdict.judge} as judge: {verdict.answer}. {verdict.reason}" if verdict.judge else verdict.reason
+    return f'<p class="{"hint" if verdict.answer == "yes" else "flag"}">{escape(said.strip())}</p>'
+
+
 def case_rows(cases: Sequence[Case], look: Look | None) -> str:
     """Return the test cases with what is expected, and how many answers of the last run kept to it."""
     rows = []
     for case in cases:
         own = look.of(case.id) if look else []
-        broken = [(s, s.error or case.rule.broken_by(s.text)) for s in own]
-        good = sum(not why for _, why in broken)
+        told = [(s, case.rule.verdict(s)) for s in own]
+        good, bad = (sum(v.answer == answer for _, v in told) for answer in ("yes", "no"))
         if not own:
             verdict = '<span class="quiet">–</span>'
         else:
-            kind = "yes" if good == len(own) else "no"
-            verdict = f'<b class="verdict-{kind}">{"Kept" if kind == "yes" else "Broken"}</b> {good} of {len(own)}'
-        answers = "".join(
-            f'<li><p class="says">{escape(s.text or "–")}</p>{f"<p class=flag>{escape(why)}</p>" if why else ""}</li>'
-            for s, why in broken
-        )
+            kind = "no" if bad else "yes" if good == len(own) else "missing"
+            word = {"no": "Broken", "yes": "Kept", "missing": "Missing"}[kind]
+            verdict = f'<b class="verdict-{kind}">{word}</b> {good} of {len(own)}'
+            if lost := len(own) - good - bad:
+                verdict += f", {lost} not judged"
+        answers = "".join(f'<li><p class="says">{escape(s.text or "–")}</p>{_why(v)}</li>' for s, v in told)
         more = f"<details class='fold'><summary>Answers</summary><ul>{answers}</ul></details>" if answers else ""
         rows.append(
             f"<tr><td><b>{escape(case.title)}</b><p class='hint'>{escape(case.source)}</p></td>"

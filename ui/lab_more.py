@@ -1,4 +1,4 @@
-"""The lab's test cases, prompt packs and judges' prompts: lists, forms, files."""
+"""The lab's test cases and prompt packs: lists, forms, files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from magnet_core.errors import MagnetError
 from magnet_core.lab import RULES, Case, Rule, Trial
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.packs import LARGEST, Pack, case_id, from_file, to_file
-from magnet_core.scoring.instruments import sheets
 from ui import lab as drawn
 from ui import state, theme
 from ui.bench import Bench, Wanted
-from ui.judging import KNOWN, MOST, line_of
 
 OURS = "ours"
 
@@ -66,6 +64,12 @@ def make_case(moment: Moment, session: Session, number: int, agent: str) -> None
             st.text_input(
                 "Words", key="lab_case_text", max_chars=400, help="Several, with | between them: one of them counts."
             )
+        elif kind == "judge":
+            st.text_area(
+                "Question about the answer", key="lab_case_question", max_chars=400, height=90,
+                placeholder="Does it take up what the client has just said?",
+                help="Put to the judge's model of the Models page. A yes is expected; what cannot be read is missing, never a yes.",
+            )  # fmt: skip
         elif kind == "at-most-words":
             st.number_input("Words at most", 1, 2000, 60, key="lab_case_most")
         source = f"{session.profile.name}, {place}, session {session.id}"
@@ -83,7 +87,7 @@ def keep_case(moment: Moment, source: str, place: str, agent: str) -> None:
     try:
         rule = Rule(
             kind=kind,
-            text=(state.kept("lab_case_text") or "") if kind in ("contains", "lacks") else "",
+            text=state.kept(field) or "" if (field := _FIELD_OF.get(kind or "")) else "",
             most=int(state.kept("lab_case_most") or 0) if kind == "at-most-words" else 0,
         )
         case = Case(id=case_id(), title=title, moment=lab.case_moment(moment), rule=rule, source=source)
@@ -93,7 +97,10 @@ def keep_case(moment: Moment, source: str, place: str, agent: str) -> None:
     except MagnetError as error:
         return state.say(str(error))
     state.keep("lab_case_kept", title)
-    state.forget("lab_case_title", "lab_case_text")
+    state.forget("lab_case_title", "lab_case_text", "lab_case_question")
+
+
+_FIELD_OF = {"contains": "lab_case_text", "lacks": "lab_case_text", "judge": "lab_case_question"}
 
 
 def cases() -> Any:
@@ -136,16 +143,29 @@ def cases() -> Any:
         )  # fmt: skip
         repeats = int(st.number_input("Answers each", 1, 10, key="lab_cases_repeats", width=120, persist_state="session"))
         opener, fan_out = state.opener(model)
-        wanted = [Wanted(c.id, c.moment, pack.texts, model, opener, repeats, fan_out=fan_out) for c in kept]
+        judge = state.judge_model() or REHEARSAL
+        judging, order = state.judge_opener()
+        if any(c.rule.question for c in kept) and "one-by-one" in (fan_out, order):
+            fan_out = "one-by-one"
+        wanted = [
+            Wanted(
+                c.id, c.moment, pack.texts, model, opener, repeats, fan_out=fan_out, question=c.rule.question,
+                judge=judging if c.rule.question else None,
+            )
+            for c in kept
+        ]  # fmt: skip
         if live:
             st.button("Stop", icon=":material/stop:", key="lab_cases_stop", on_click=cast(Bench, job).stop)
         else:
             st.button(
                 "Run all", type="primary", icon=":material/play_arrow:", key="lab_cases_go", on_click=run_cases,
-                args=(wanted, f"{pack.title}, {model}"),
+                args=(wanted, f"{pack.title}, {model}" + (f", judge {judge}" if any(w.question for w in wanted) else "")),
             )  # fmt: skip
-        trials = [Trial(w.label, w.moment, w.texts, Named(model).player, repeats) for w in wanted]
-        st.html(drawn.cost_line(lab.cost(trials, priced([model]))), width="content")
+        trials = [
+            Trial(w.label, w.moment, w.texts, Named(model).player, repeats, question=w.question, judge=Named(judge).player)
+            for w in wanted
+        ]
+        st.html(drawn.cost_line(lab.cost(trials, priced([model, judge]))), width="content")
         with st.popover("Delete one", icon=":material/delete:", key="lab_cases_delete"):
             for case in kept:
                 st.button(
@@ -157,6 +177,10 @@ def cases() -> Any:
     if model == REHEARSAL:
         st.html(
             '<p class="remark">The rehearsal cast reads the scene, not the prompt: it answers alike under every pack.</p>'
+        )
+    if judge == REHEARSAL and any(w.question for w in wanted):
+        st.html(
+            '<p class="remark">No language model is set as judge on the Models page, so what a judge should say is missing.</p>'
         )
     if job is not None:
         st.html(f'<p class="hint">Last run against: {escape(state.kept("lab_cases_of") or "")}</p>')
@@ -204,6 +228,7 @@ def packs() -> Any:
 
 def row(pack: Pack, *, in_use: bool) -> None:
     changed = [drawn.name_of(p.name) for p in pack.prompts]
+    changed += [f"judges' prompts ({len(pack.judges)})"] if pack.judges else []
     words = f"Changes: {', '.join(changed)} · hash {pack.sha}" if changed else "Nothing differs from ours."
     badge = ' <b class="badge">In use for new sessions</b>' if in_use else ""
     st.html(f'<p class="says"><b>{escape(pack.title)}</b>{badge}</p><p class="hint">{escape(words)}</p>')
@@ -233,7 +258,7 @@ def take_in(data: bytes) -> None:
         return state.say("The file is not a text in UTF-8, so it is no prompt pack.")
     except MagnetError as error:
         return state.say(str(error))
-    count = len(pack.prompts)
+    count = len(pack.prompts) + len(pack.judges)
     told = f"“{pack.title}” is here: {count} prompt{'' if count == 1 else 's'} that differ{'s' if count == 1 else ''} from ours."
     state.keep("lab_import_report", [told, *left])
 
@@ -245,44 +270,3 @@ def delete(id: str) -> None:
         state.say(str(error))
     if state.kept("pack") == id:
         state.use_pack("")
-
-
-# Judges
-
-
-def judges() -> Any:
-    """Draw what a judge is asked about a session, word for word; these prompts are read here, not changed."""
-    state.show_place(session="", turn="", agent="", attempt="")
-    lines = {entry.id: line_of(entry) for entry in state.recent(MOST) if entry.turns}
-    found = dict(sheets()) | {rubric.id: rubric.sheet for rubric in state.rubrics()}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.selectbox(
-            "Instrument", list(found), key="lab_judge", width=300, persist_state="session",
-            format_func=lambda n: KNOWN.get(n) or (found[n].title if n in found else str(n)),
-        )  # fmt: skip
-        sheet = found[name]
-        items = {item.key: item for item in sheet.items}
-        picked = tuple(items.values())
-        if not sheet.together:
-            key = st.selectbox(
-                "Question",
-                list(items),
-                key=f"lab_judge_{name}",
-                width=300,
-                format_func=lambda k: items[k].title if k in items else k,
-            )
-            picked = (items[key],)
-        id = st.selectbox(
-            "Session", list(lines), key="lab_judge_session", width=440, format_func=lambda i: lines.get(i) or str(i), index=0
-        ) if lines else None  # fmt: skip
-    session = state.stored(id) if id else None
-    st.html(
-        f'<p class="hint">Hash of the instrument {escape(sheet.sha)}. Every scorecard names the hash it was rated with. An own rubric is '
-        "written on the Scores page; the wording of the known instruments is not changed here.</p>"
-    )
-    if session is None:
-        st.html('<p class="hint">With a session in the library, the request is shown as it is sent.</p>')
-        return None
-    pairs = [(m, [lab.Stretch(m.content)]) for m in sheet.request(session, picked)]
-    st.html(drawn.asked(pairs))
-    return None

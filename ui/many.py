@@ -10,12 +10,13 @@ from typing import Any
 import streamlit as st
 
 from magnet_core.domain import Attitude
+from magnet_core.errors import PromptError
 from magnet_core.methods import METHODS
 from magnet_core.scoring.rules import Measure
 from magnet_core.scoring.tables import FEWEST, Judge, collapse, counts, figures, group, newest, value_of
 from magnet_core.store import Entry
 from ui import charts, scores, state, theme
-from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
+from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, in_words_chosen, job_at_hand, nothing_yet, plot
 from ui.scorer import sheets_of
 
 BY: dict[str, Callable[[Entry], str]] = {
@@ -195,7 +196,11 @@ def finish_off(entries: dict[str, Entry], held: Mapping[Any, Any], judge: Judge,
 
 
 def begin_rest(ids: list[str], judge: Judge) -> None:
-    state.keep("scores_job", state.score(ids, state.order(judge.name, sheets_of(USUAL))))
+    try:
+        sheets = in_words_chosen(sheets_of(USUAL), judge)
+    except PromptError as error:
+        return state.say(str(error))
+    state.keep("scores_job", state.score(ids, state.order(judge.name, sheets)))
 
 
 def picks(entries: dict[str, Entry]) -> None:

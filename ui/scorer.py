@@ -241,7 +241,8 @@ class Scorer:
                 job.tell(error=str(error), total=job.look().total - _rounds(one, order.sheets, every))
                 continue
             async with self._turns.setdefault(session.id, asyncio.Lock()):
-                asked = [one.instrument if one.instrument in INSTRUMENTS else one for one in order.sheets]
+                # the rules know the instruments by name only; a model is told the sheet's own words
+                asked = [one.instrument if models is None and one.instrument in INSTRUMENTS else one for one in order.sheets]
                 how: dict[str, Any] = {"samples": order.samples, "fan_out": order.fan_out}
                 stream = (
                     every_k_turns(session, every, asked, models, **how)

@@ -1235,6 +1235,12 @@ def opener(model: str) -> tuple[Callable[[asyncio.Semaphore], Any], FanOut]:
     return partial(open_models, now), now.fan_out
 
 
+def judge_opener() -> tuple[Callable[[asyncio.Semaphore], Any], FanOut]:
+    """Return what opens this browser session's judge for the lab, and how its calls leave."""
+    now = cast()
+    return partial(open_models, now), now.fan_out
+
+
 def forget(*names: str) -> None:
     """Let fields be filled anew when they are drawn next."""
     for name in names:

@@ -60,7 +60,7 @@ _FRACTION = re.compile(r"(?i)(?<![\w./])(?P<n>[-−]?\d+(?:\.\d+)?)\s*(?:/|out o
 
 def read_rating(text: str, item: Item) -> Reading:
     """Return what an answer says about one item."""
-    body = _spoken(text)
+    body = spoken(text)
     data = read_json(body)
     if {str(key).lower() for key in data} & {*_SCORE_KEYS, *_REASON_KEYS, "turns"}:
         return _from_fields(data, item)
@@ -74,7 +74,7 @@ def read_rating(text: str, item: Item) -> Reading:
 def read_ratings(text: str, items: Iterable[Item]) -> dict[str, Reading]:
     """Return what an answer says about each of several items that are named by words."""
     items = tuple(items)
-    body = _spoken(text)
+    body = spoken(text)
     told = _by_word(read_json(body), items) if "{" in body else {}
     if not told:
         for line in body.splitlines():
@@ -92,7 +92,7 @@ def turns_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
     """Return an answer without what was only thought; what no answer needs, a cut-off rest, is left out."""
     said = re.sub(r"(?s)<think>.*?(?:</think>|\Z)", "", text)
     return re.sub(r"\n\s+", "\n", re.sub(r"[^\S\n]+", " ", said)).strip()[:LONGEST]

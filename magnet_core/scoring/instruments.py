@@ -102,10 +102,10 @@ class Sheet(Value):
             words.append(f"Intake form:\n{intake_text(session.profile.intake)}")
         words.append(self.task)
         if self.scale:
-            words.append(_points(self.scale))
+            words.append(points(self.scale))
         for item in items:
             if wording := self.wordings.get(item.key):
-                words += [wording.question, _points(wording.anchors)]
+                words += [wording.question, points(wording.anchors)]
         ask = self.frame.together if self.together else self.frame.single
         names = ", ".join(item.key for item in items)
         words.append(_fill(ask, low=str(items[0].low), high=str(items[0].high), words=names))
@@ -173,7 +173,8 @@ def _sheet(folder: Path, instrument: Instrument) -> Sheet:
         raise PromptError(f"The instrument file {path.name} cannot be used for {instrument}: {error}") from error
 
 
-def _points(anchors: Mapping[int, str]) -> str:
+def points(anchors: Mapping[int, str]) -> str:
+    """Return the points of a scale with what they mean, a line each."""
     return "\n".join(f"{point}: {text}" for point, text in sorted(anchors.items()))
 
 

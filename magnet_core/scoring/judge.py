@@ -139,11 +139,20 @@ async def every_k_turns(
     for turns in range(k, len(session.turns) + 1, k):
         if turns <= after_turn:
             continue
-        again = [name for name in instruments if name != "panas-before" or turns == k]
+        again = [one for one in instruments if turns == k or _name(one) != "panas-before"]
         stood = session.upto(turns)
         async with aclosing(score_all(stood, again, models, samples=samples, fan_out=fan_out)) as events:
             async for event in events:
                 yield event
+
+
+def room(sheet: Sheet) -> int:
+    """Return how many tokens an answer may have."""
+    return _TOKENS_TOGETHER if sheet.together else _TOKENS_ALONE
+
+
+def _name(one: Instrument | Sheet) -> Instrument:
+    return one.instrument if isinstance(one, Sheet) else one
 
 
 def _questions(sheet: Sheet, session: Session) -> list[Question]:
@@ -230,7 +239,7 @@ def _request(question: Question, player: Player, samples: int, live: bool) -> Re
         messages=sheet.request(session, question.items),
         moment=Moment(agent=JUDGE, session=session),
         temperature=temperature if player.temperature is None else player.temperature,
-        max_tokens=player.max_tokens or (_TOKENS_TOGETHER if sheet.together else _TOKENS_ALONE),
+        max_tokens=player.max_tokens or room(sheet),
         seed=session.seed,
         schema=sheet.schema(question.items),
         schema_name=f"{sheet.instrument}_rating".replace("-", "_"),

@@ -31,6 +31,7 @@ from ui.judging import (
     job_at_hand,
     line_of,
     nothing_yet,
+    other_words,
 )
 
 PLACE = ("view", "session")
@@ -82,7 +83,21 @@ def order_fields(judge: Judge) -> tuple[list[str], int]:
                 "Samples of each rating", 1, 8, 3, key="scores_samples", persist_state="session",
                 help="The paper takes three. Their mean is the rating, their spread is shown.",
             )  # fmt: skip
+            choose_words()
     return [name for name in names if name in (chosen or [])], int(samples)
+
+
+def choose_words() -> None:
+    """Draw whose words the judge is told, where a pack of the prompt lab holds others than ours."""
+    packs = {"": "Ours"} | {pack.id: pack.title for pack in state.pack_list() if pack.judges}
+    if len(packs) == 1:
+        return
+    if state.kept("scores_pack") not in packs:
+        state.keep("scores_pack", "")
+    st.selectbox(
+        "Judges' prompts", list(packs), key="scores_pack", persist_state="session", format_func=lambda i: packs.get(i, str(i)),
+        help="Packs of the prompt lab that change what a judge is told. Every rating names the hash of its words.",
+    )  # fmt: skip
 
 
 def one() -> Drawn:
@@ -173,6 +188,8 @@ def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
             st.html(scores.reading(lines, judge))
         if judge == BY_RULES:
             st.html(f'<p class="hint">{escape(NOTICE)}</p>')
+        if told := other_words(held.values()):
+            st.html(f'<p class="remark">Rated with changed words. {escape(told)}.</p>')
         if held and (late := max(card.turns for card in held.values())) < len(session.turns):
             st.html(
                 f'<p class="flag">These scores stop at turn {late}; the session has {len(session.turns)} turns by now.</p>'

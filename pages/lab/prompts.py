@@ -19,7 +19,7 @@ from magnet_core.methods import METHODS, method_named
 from magnet_core.packs import Pack, Version, pack_of
 from magnet_core.session import moment_of
 from ui import lab as drawn
-from ui import lab_more, state, theme
+from ui import lab_judges, lab_more, state, theme
 from ui.bench import Bench, Wanted
 from ui.judging import MOST, SESSION_PAGE, line_of, link
 from ui.lab_more import OURS, Named, priced
@@ -49,7 +49,7 @@ def page() -> None:
             )  # fmt: skip
         if told := state.told():
             st.warning(theme.plain(told))
-        watched = {"bench": bench, "cases": lab_more.cases, "packs": lab_more.packs, "judges": lab_more.judges}[
+        watched = {"bench": bench, "cases": lab_more.cases, "packs": lab_more.packs, "judges": lab_judges.judges}[
             cast(str, view or "bench")
         ]()
     if watched:

@@ -1,0 +1,110 @@
+"""A plain question about one answer of an agent, put to a judge: yes, no, or missing where the judge cannot be understood."""
+
+from __future__ import annotations
+
+import re
+from contextlib import aclosing
+from functools import cache
+from string import Template
+from typing import Any, Literal
+
+import yaml
+
+from magnet_core.domain import Moment, Value
+from magnet_core.errors import ModelError
+from magnet_core.models import Message, Player, Request
+from magnet_core.models.calls import Heard, hear
+from magnet_core.reading import read_json
+from magnet_core.scoring.answers import spoken, squeeze
+from magnet_core.scoring.instruments import FOLDER, numbered
+from magnet_core.scoring.judge import JUDGE
+
+TOKENS = 200
+"""How long a verdict may be."""
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"reason": {"type": "string", "maxLength": 300}, "answer": {"type": "string", "enum": ["yes", "no"]}},
+    "required": ["reason", "answer"],
+    "additionalProperties": False,
+}
+
+_YES = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+_FIRST = re.compile(r"(?i)^[\W_]*(yes|no|true|false)\b(?!\s*(?:and|or|/)\s*(?:yes|no)\b)")
+_LABELLED = re.compile(
+    r"(?i)\b(?:answer|verdict)\b[\s*_`\"':=]*(?:is\b)?[\s*_`\"':=]*(yes|no|true|false)\b(?!\s*(?:and|or|/)\s*(?:yes|no)\b)"
+)
+
+
+class Verdict(Value):
+    """What a judge says to a question about an answer."""
+
+    answer: Literal["yes", "no", "missing"]
+    reason: str = ""
+    judge: str = ""
+    """The model that was asked."""
+
+
+def request(moment: Moment, text: str, question: str) -> tuple[Message, ...]:
+    """Return the messages that put a question about an agent's answer in a moment."""
+    words = _words()
+    shown = [
+        f"Transcript so far:\n{numbered(moment.session)}",
+        *([f"Counsellor: {moment.response}"] if moment.response else []),
+        f"Answer of the agent named {moment.agent}:\n{text}",
+        Template(words["ask"]).safe_substitute(question=question),
+    ]
+    return (Message("system", words["system"].strip()), Message("user", "\n\n".join(shown)))
+
+
+async def ask(player: Player, moment: Moment, text: str, question: str, seed: int) -> Verdict:
+    """Return the judge's verdict; an answer that cannot be read, or none at all, is missing and never a yes."""
+    name = player.model.name
+    if name == "rehearsal":
+        return Verdict(answer="missing", reason="The rehearsal cast is authored and cannot judge.", judge=name)
+    wanted = Request(
+        messages=request(moment, text, question),
+        moment=moment.model_copy(update={"agent": JUDGE}),
+        temperature=0.0 if player.temperature is None else player.temperature,
+        max_tokens=player.max_tokens or TOKENS,
+        seed=seed,
+        schema=SCHEMA,
+        schema_name="verdict",
+        live=False,
+    )
+    said = ""
+    try:
+        async with aclosing(hear(player.model, wanted)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Heard):
+                    said = piece.texts[0]
+    except ModelError as error:
+        return Verdict(answer="missing", reason=str(error), judge=name)
+    return read_verdict(said).model_copy(update={"judge": name})
+
+
+def read_verdict(text: str) -> Verdict:
+    """Return what an answer says: the schema where it was kept, else a yes or no it begins with or names as its answer."""
+    body = spoken(text)
+    data = {str(key).lower(): value for key, value in read_json(body).items()}
+    reason = next((squeeze(str(data[k])) for k in ("reason", "explanation", "why") if data.get(k)), "")
+    for key in ("answer", "verdict", "result"):
+        if key in data:
+            found = _FIRST.match(str(data[key]))
+            return _verdict({_YES[found[1].lower()]} if found else set(), reason or squeeze(body))
+    if data:
+        return _verdict(set(), squeeze(body))
+    first = _FIRST.match(body)
+    said = {_YES[m.lower()] for m in _LABELLED.findall(body)} | ({_YES[first[1].lower()]} if first else set())
+    return _verdict(said, squeeze(body))
+
+
+def _verdict(said: set[str], reason: str) -> Verdict:
+    if len(said) != 1:
+        told = f"The judge's answer says neither yes nor no: {reason}" if reason else "The judge's answer was empty."
+        return Verdict(answer="missing", reason=told)
+    return Verdict(answer="yes" if said == {"yes"} else "no", reason=reason)
+
+
+@cache
+def _words() -> dict[str, str]:
+    return yaml.safe_load((FOLDER / "expectation.yaml").read_text(encoding="utf-8"))
