@@ -47,6 +47,8 @@ def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
         asked(page, QUESTIONS[0])
         expect(page.get_by_role("radio", name="Results")).to_have_count(0)
         expect(page.locator(".st-key-review_keys span").first).to_be_attached()
+        page.wait_for_selector("[data-test-script-state='notRunning']")
+        page.evaluate("document.activeElement.blur()")
         for key, question in zip("123atb", QUESTIONS[1:7], strict=True):
             page.keyboard.press(key)
             asked(page, question)
