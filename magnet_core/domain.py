@@ -213,7 +213,7 @@ class Flag(Value):
     turn: int = Field(ge=0)
     """1 for the first turn; 0 for the plan and the opening."""
     agent: str
-    kind: Literal["repetition", "empty", "meta", "truncated", "other-speaker", "unreadable", "early-end", "unclosed", "risk"]
+    kind: Literal["repetition", "empty", "meta", "truncated", "other-speaker", "unreadable", "early-end", "risk"]
     detail: str
     """The reason in a sentence, with the words it rests on."""
 
