@@ -92,7 +92,7 @@ def test_what_is_missing_is_made_rated_and_compared() -> None:
     assert "Every client has a session under every configuration." in text
     assert "CTRS, mean of six items" in text and "Indicator, not a validated rating" in text
     assert "<b>65</b>" in text and "−49 [−49 to −49], n = 5" in text, "plain makes no plan, and six calls fewer a turn"
-    assert {tag for e in state.recent() for tag in e.tags} == {"comparison"}
+    assert {tag for e in state.sessions.recent() for tag in e.tags} == {"comparison"}
     assert "–" in text, "the built-in cast counts no tokens"
     everything = text.count('<th scope="row">')
     at.toggle(key="compare_only").set_value(True).run()
@@ -112,7 +112,7 @@ def test_what_an_earlier_job_left_unfinished_is_gone_on_with() -> None:
     until(at, lambda at: "Made 5 sessions" in words(at))
     kept = state.store().session(begun.id)
     assert len(kept.turns) == 8 and kept.turns[:3] == begun.turns
-    entries = state.recent()
+    entries = state.sessions.recent()
     assert len(entries) == 5 and all(entry.ended for entry in entries)
 
 
@@ -128,8 +128,8 @@ def test_the_chosen_clients_stay_chosen_as_sessions_come() -> None:
 def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
     page_with()
     sessions = [new_session(profile, max_turns=20) for profile in samples()]
-    slow = state.batch_of("rehearsal", sessions)
-    job = state.maker().start([slow], owner="x", prices=state.prices())
+    slow = state.making.batch_of("rehearsal", sessions)
+    job = state.maker().start([slow], owner="x", prices=state.costs.prices())
     end = time.monotonic() + 10
     while not job.look().turns:
         assert time.monotonic() < end
@@ -140,7 +140,7 @@ def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
         time.sleep(0.01)
     now = job.look()
     assert now.state == "stopped" and now.finished < len(sessions)
-    assert sum(entry.turns for entry in state.recent()) >= now.turns > 0
+    assert sum(entry.turns for entry in state.sessions.recent()) >= now.turns > 0
 
 
 def test_a_budget_needs_prices_and_ends_the_job(endpoint: Callable[..., LlmServer]) -> None:
@@ -150,9 +150,9 @@ def test_a_budget_needs_prices_and_ends_the_job(endpoint: Callable[..., LlmServe
     session = new_session(samples()[0], method="plain", max_turns=8)
     batch = Batch((session,), partial(open_models, opened), ("test-model",))
     with pytest.raises(SettingsError, match="none is known for test-model"):
-        state.maker().start([batch], owner="x", prices=state.prices(), budget=1.0)
-    state.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
-    job = state.maker().start([batch], owner="x", prices=state.prices(), budget=1e-9)
+        state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1.0)
+    state.costs.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    job = state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1e-9)
     assert job.future
     job.future.result(20)
     now = job.look()
@@ -184,6 +184,6 @@ def test_a_budget_is_offered_before_the_first_session_of_a_priced_model(monkeypa
     at = page_with(compare_methods=["plain"])
     assert at.multiselect(key="compare_models").value == ["test-model"], "the model that is set up comes first"
     assert not [n for n in at.number_input if n.key == "compare_budget"], "no price is known for it"
-    state.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    state.costs.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
     at.run()
     assert at.number_input(key="compare_budget").value is None and "tokens, $–" in words(at)

@@ -115,7 +115,7 @@ def test_an_edited_message_is_a_fork_and_marked_everywhere(begun: AppTest, speak
     assert {call.agent for call in turn.calls}.isdisjoint({"responder"} if speaker == "counsellor" else {"client"})
     for number, one in enumerate(forked.turns, 1):
         for call in one.calls:
-            assert prompt_of(state.maker_of(forked, number), number, call)
+            assert prompt_of(state.forks.maker_of(forked, number), number, call)
 
 
 def test_risk_words_that_are_typed_open_the_crisis_resources(begun: AppTest) -> None:
@@ -241,7 +241,7 @@ def test_stopping_a_turn_with_techniques_by_hand_keeps_them_for_the_next_try(
         open_tab(begun, "Change")
         open_box(begun, "change_next")
         begun.pills(key=f"next_{first.id}_2_pills").set_value([Technique.NORMALIZING]).run()
-        monkeypatch.setattr("ui.state.PACES", dict.fromkeys(state.PACES, 2.0))
+        monkeypatch.setattr("ui.state.voices.PACES", dict.fromkeys(state.voices.PACES, 2.0))
         begun.button(key="change_next_go").click().run()
         begun.button(key="stop").click().run()
         until(begun, idle)
@@ -256,7 +256,7 @@ def test_stopping_a_turn_with_techniques_by_hand_keeps_them_for_the_next_try(
 
 
 def test_a_choice_kept_over_a_stop_can_be_dropped(begun: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = state.run_of(stored(begun))
+    run = state.runs.run_of(stored(begun))
     assert run
     run.given, run.state = Given(choice=Choice(techniques=(Technique.SOLUTIONS,), by_person=True)), "stopped"
     begun.run()
@@ -327,7 +327,7 @@ def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pyte
         yield
 
     monkeypatch.setattr(Rehearsal, "stream", refuse)
-    monkeypatch.setattr("ui.state.SPEEDS", dict.fromkeys(state.SPEEDS, 5000.0))
+    monkeypatch.setattr("ui.state.view.SPEEDS", dict.fromkeys(state.view.SPEEDS, 5000.0))
     begun.button(key="recording").click().run()
     until(begun, lambda at: idle(at) and "Turn 3 of 3" in words(at))
     assert "It is raining here." in words(begun)

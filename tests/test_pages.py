@@ -213,7 +213,7 @@ def test_a_recording_plays_without_a_model_and_keeps_nothing(app: AppTest, monke
         yield
 
     monkeypatch.setattr(Rehearsal, "stream", refuse)
-    monkeypatch.setattr("ui.state.SPEEDS", dict.fromkeys(state.SPEEDS, 5000.0))
+    monkeypatch.setattr("ui.state.view.SPEEDS", dict.fromkeys(state.view.SPEEDS, 5000.0))
     app.button(key="recording").click().run()
     until(app, idle)
     assert "This is a recording" in words(app)

@@ -263,7 +263,7 @@ def test_many_sessions_are_scored_grouped_and_compared() -> None:
 def test_what_the_rules_count_is_shown_over_many_sessions_without_any_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [rehearsed(3, client, attitude=attitude) for client in range(2) for attitude in Attitude]
     read: list[str] = []
-    monkeypatch.setattr("ui.state.measures", lambda session: read.append(session.id) or measures(session))
+    monkeypatch.setattr("ui.state.scores.measures", lambda session: read.append(session.id) or measures(session))
     at = page_with(*made)
     at.segmented_control(key="scores_view").set_value("many").run()
     options = at.selectbox(key="scores_figure").options
@@ -298,13 +298,13 @@ def test_counting_many_sessions_goes_on_over_several_runs(monkeypatch: pytest.Mo
     made = [rehearsed(2, client) for client in range(3)]
     for session in made:
         state.store().save(session)
-    entries = state.recent()
-    found, left = state.counted(entries, seconds=-1)
+    entries = state.sessions.recent()
+    found, left = state.scores.counted(entries, seconds=-1)
     assert (found, left) == ({}, 3)
-    assert state.counted(entries[:1])[1] == 0
-    found, left = state.counted(entries, seconds=-1)
+    assert state.scores.counted(entries[:1])[1] == 0
+    found, left = state.scores.counted(entries, seconds=-1)
     assert (list(found), left) == ([entries[0].id], 2)
-    assert set(state.counted(entries)[0]) == {s.id for s in made}
+    assert set(state.scores.counted(entries)[0]) == {s.id for s in made}
 
 
 def test_numbers_of_rules_and_models_are_never_pooled() -> None:
@@ -451,7 +451,7 @@ def test_a_session_that_is_gone_does_not_stop_the_others(tmp_path: Path) -> None
 def test_the_session_page_counts_and_scores_along() -> None:
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.session_state["pace"] = "At once"
-    at.query_params["audience"] = state.RESEARCHER
+    at.query_params["audience"] = state.view.RESEARCHER
     at.session_state["side"] = "Scores"
     at.run()
     assert "Counted from the first turn on" in words(at)
@@ -554,7 +554,7 @@ def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) 
 
     def with_model(at: AppTest) -> None:
         at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=server.url))
-        state.packs().new_pack("Strict", [mine])
+        state.prompts.packs().new_pack("Strict", [mine])
 
     at = page_with(session, before=with_model)
     assert not [s for s in at.selectbox if s.key == "scores_pack"]
@@ -572,7 +572,7 @@ def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) 
         f"the judges&#x27; prompts of “Strict”, hash {hashes['ctrs']}" in told
         and hashes["wai"] not in told.split("Rated with")[1][:200]
     )
-    state.packs().delete("strict")
+    state.prompts.packs().delete("strict")
     at.run()
     assert "other words than ours of now" in words(at) and not at.exception
     at.selectbox(key="scores_judge").set_value(tables.Judge(name="rules", kind="rule")).run()

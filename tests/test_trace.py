@@ -193,7 +193,7 @@ def test_one_setting_sends_what_the_pages_make(collector: tuple[str, Path], monk
     monkeypatch.setenv("MAGNET_OTLP_ENDPOINT", address)
     st.cache_resource.clear()
     session = new_session(samples()[0], max_turns=2)
-    job = state.maker().start([state.batch_of("rehearsal", [session])], owner="x", prices=shipped())
+    job = state.maker().start([state.making.batch_of("rehearsal", [session])], owner="x", prices=shipped())
     assert job.future
     job.future.result(20)
     spans = telemetry.spans_to(address)
@@ -253,9 +253,9 @@ def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmSer
     session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain")
     at = page_with(session)
     assert "price <b>–</b>" in words(at) and "No price is known for test-model" in words(at)
-    state.price_book().keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
+    state.costs.price_book().keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
     at.run()
-    cost = session_cost(session, state.prices())
+    cost = session_cost(session, state.costs.prices())
     assert cost.price and f"price <b>${cost.price:,.4f}</b>" in words(at)
 
 
@@ -277,7 +277,7 @@ def test_a_price_is_written_changed_and_taken_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     at = page_with(rehearsed(), trace_view="prices")
     at.button(key="price_keep").click().run()
-    assert "the model" in at.warning[0].value and state.price_book().own() == []
+    assert "the model" in at.warning[0].value and state.costs.price_book().own() == []
 
     def write(model: str, read: float, written: float) -> None:
         at.selectbox(key="price_model").set_value(model)
@@ -287,9 +287,9 @@ def test_a_price_is_written_changed_and_taken_out(monkeypatch: pytest.MonkeyPatc
 
     write("test-model", 2.0, 8.0)
     assert not at.exception
-    [kept] = state.price_book().own()
+    [kept] = state.costs.price_book().own()
     assert (kept.model, kept.input, kept.cached, kept.output) == ("test-model", 2.0, None, 8.0)
     write("test-model", 3.0, 8.0)
-    assert [p.input for p in state.price_book().own()] == [3.0]
+    assert [p.input for p in state.costs.price_book().own()] == [3.0]
     at.button(key="price_out").click().run()
-    assert state.price_book().own() == [] and not at.exception
+    assert state.costs.price_book().own() == [] and not at.exception

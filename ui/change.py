@@ -16,10 +16,10 @@ from ui.runner import Snapshot
 
 def panel(session: Session, shown: int, snap: Snapshot | None) -> None:
     """Draw what can be changed at the turn looked at, and before the next one."""
-    if (snap is not None and snap.live) or state.showing_recording() or shown > len(session.turns):
+    if (snap is not None and snap.live) or state.view.showing_recording() or shown > len(session.turns):
         st.html('<p class="hint">A moment can be changed when the session stands still. Stop it first.</p>')
         return
-    if not state.started(session):
+    if not state.sessions.started(session):
         st.html('<p class="hint">After the first turn you can change any moment here and see what would have followed.</p>')
         return
     st.html('<p class="hint">Every change makes a fork beside this session, which stays as it is. Undo leads back.</p>')
@@ -118,7 +118,7 @@ def _again(session: Session, shown: int) -> None:
             help=f"Makes turn {shown} anew, with {method.calls(1) - bool(method.planner)} calls to the model. "
             "Show recording asks no model.",
         )  # fmt: skip
-    if state.rehearsing():
+    if state.voices.rehearsing():
         st.html(
             '<p class="hint">The rehearsal cast has few other lines for a moment: what it says again may be the same.</p>'
         )
@@ -151,12 +151,12 @@ def _plan(session: Session, shown: int) -> None:
 
 def _chosen_next(session: Session, field: str) -> None:
     picked = [t for t in Technique if t in (state.kept(field) or [])]
-    state.go(session, "turn", Given(choice=forks.choice(picked)))
+    state.runs.go(session, "turn", Given(choice=forks.choice(picked)))
 
 
 def _chosen(session: Session, shown: int, field: str) -> None:
     picked = [t for t in Technique if t in (state.kept(field) or [])]
-    state.branch(session, shown - 1, forks.chosen_by_hand(session, shown, picked))
+    state.forks.branch(session, shown - 1, forks.chosen_by_hand(session, shown, picked))
 
 
 def _edited(session: Session, shown: int, speaker: str, field: str) -> None:
@@ -170,15 +170,15 @@ def _edited(session: Session, shown: int, speaker: str, field: str) -> None:
         given = forks.message_typed(session, shown, text)
     else:
         given = forks.reply_typed(session, shown, text, turn.reply.ends_session)
-    state.branch(session, shown - 1, given)
+    state.forks.branch(session, shown - 1, given)
 
 
 def _asked_again(session: Session, shown: int, agent: str) -> None:
-    state.branch(session, shown - 1, kept(session.turns[shown - 1], agent), anew=True)
+    state.forks.branch(session, shown - 1, kept(session.turns[shown - 1], agent), anew=True)
 
 
 def _run_again(session: Session, shown: int) -> None:
-    state.branch(session, shown - 1, anew=True)
+    state.forks.branch(session, shown - 1, anew=True)
 
 
 def _planned(session: Session, shown: int, plan: Plan, key: str) -> None:
@@ -190,19 +190,19 @@ def _planned(session: Session, shown: int, plan: Plan, key: str) -> None:
         return state.say("Nothing was changed in the plan.")
     if not new.steps:
         return state.say("A plan needs at least one step.")
-    state.branch_plan(session, shown, new)
+    state.forks.branch_plan(session, shown, new)
 
 
 def family_line(session: Session, shown: int, *, still: bool) -> None:
     """Draw where a fork comes from, its other versions, undo and redo, and the tree; nothing for a session without forks."""
-    family, way = state.family(session), state.trail()
+    family, way = state.forks.family(session), state.forks.trail()
     if len(family) < 2 and not way.past and not way.ahead:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="family"):
         if session.parent:
             st.button(
-                f"Forked at turn {session.parent.turns + 1} of {theme.plain(state.parent_name(session))}", type="tertiary", icon=":material/fork_right:",
-                key="to_parent", on_click=state.walk_to, args=(session.parent.session, session.parent.turns + 1),
+                f"Forked at turn {session.parent.turns + 1} of {theme.plain(state.sessions.parent_name(session))}", type="tertiary", icon=":material/fork_right:",
+                key="to_parent", on_click=state.forks.walk_to, args=(session.parent.session, session.parent.turns + 1),
                 help="Open the session it was forked from", disabled=not still,
             )  # fmt: skip
         st.space("stretch")
@@ -213,10 +213,15 @@ def family_line(session: Session, shown: int, *, still: bool) -> None:
                 st.html(f'<div class="where">{place + 1}/{len(found)}</div>', width=34)
                 _swipe(found, place + 1, shown, still, "swipe_on", ":material/chevron_right:", "The version after")
         st.button(
-            "Undo", icon=":material/undo:", key="undo", shortcut="U", on_click=state.undo, disabled=not (still and way.past)
+            "Undo",
+            icon=":material/undo:",
+            key="undo",
+            shortcut="U",
+            on_click=state.forks.undo,
+            disabled=not (still and way.past),
         )
         st.button(
-            "Redo", icon=":material/redo:", key="redo", shortcut="Shift+U", on_click=state.redo,
+            "Redo", icon=":material/redo:", key="redo", shortcut="Shift+U", on_click=state.forks.redo,
             disabled=not (still and way.ahead),
         )  # fmt: skip
         _tree(session, family, still)
@@ -224,14 +229,14 @@ def family_line(session: Session, shown: int, *, still: bool) -> None:
 
 def _walk_to(id: str, turn: int | None) -> None:
     state.keep("tree", False)
-    state.walk_to(id, turn)
+    state.forks.walk_to(id, turn)
 
 
 def _swipe(found: list[Any], place: int, shown: int, still: bool, key: str, icon: str, words: str) -> None:
     there = 0 <= place < len(found)
     st.button(
         "", icon=icon, key=key, help=f"{words} of turn {shown}", disabled=not (there and still),
-        on_click=state.walk_to, args=(found[place].id if there else "", shown),
+        on_click=state.forks.walk_to, args=(found[place].id if there else "", shown),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def draft() -> Edit | None:
         "Paste notes, a case vignette or an intake form. Each field that is found stands with the sentence it came from; what "
         "the text does not say stays empty. **Leave out whatever could point to a real person.**"
     )
-    voice = state.cast().voice("drafting")
+    voice = state.voices.cast().voice("drafting")
     st.text_area("Notes", key="clients_pasted", height=200, persist_state="session", max_chars=drafting.LONGEST)
     text = state.kept("clients_pasted") or ""
     care.panel(text)
@@ -63,7 +63,7 @@ def _read(text: str, by_model: bool) -> None:
     """Draft from the notes; what goes wrong is kept as a sentence, and the notes stay."""
     state.keep("clients_draft_amiss", "")
     try:
-        found = waited(_ask(text, state.cast()), "Reading the notes") if by_model else drafting.draft(text)
+        found = waited(_ask(text, state.voices.cast()), "Reading the notes") if by_model else drafting.draft(text)
         state.keep("clients_drafted", (secrets.token_hex(3), text, found))
     except MagnetError as error:
         state.keep("clients_draft_amiss", str(error))
@@ -180,7 +180,7 @@ def imports() -> str:
 
 def _keep(found: Import) -> str:
     """Draw the report of every client in the files, and the button that keeps them."""
-    known = {_bare(profile) for profile in state.clients().values()}
+    known = {_bare(profile) for profile in state.clients.everyone().values()}
     there = [_bare(profile) in known for profile in found.profiles]
     sums = [sum(len(getattr(told, kind)) for told in found.reports) for kind in ("mapped", "missing", "dropped")]
     st.html(

@@ -21,8 +21,8 @@ SIDES = {"counsellor": "Counsellor", "client": "Client"}
 def busy(session: Session, shown: int) -> bool:
     """Tell whether a what-if of this moment is being made."""
     for kind in KINDS:
-        for id in state.what_ifs(session, shown, kind).values():
-            _, snap = state.at(id)
+        for id in state.forks.what_ifs(session, shown, kind).values():
+            _, snap = state.runs.at(id)
             if snap and snap.live:
                 return True
     return False
@@ -37,7 +37,7 @@ def panel(session: Session, shown: int, snap: Snapshot | None) -> None:
         "What if", list(KINDS), default="attitude", required=True, key="what_kind", label_visibility="collapsed", bind="query-params",
         format_func=lambda k: KINDS[k],
     )  # fmt: skip
-    free = snap is None or not (snap.live or state.showing_recording())
+    free = snap is None or not (snap.live or state.view.showing_recording())
     {"attitude": _attitudes, "method": _methods, "model": _models, "words": _words}[kind](session, shown, free)
 
 
@@ -48,10 +48,10 @@ def _ask(label: str, key: str, made: Any, free: bool, note: str) -> None:
 
 
 def _attitudes(session: Session, shown: int, free: bool) -> None:
-    maker = state.maker_of(session, shown)
+    maker = state.forks.maker_of(session, shown)
     own, turn = maker.profile.attitude, session.turns[shown - 1]
     others = [a for a in Attitude if a != own]
-    asked = state.what_ifs(session, shown, "attitude")
+    asked = state.forks.what_ifs(session, shown, "attitude")
 
     def ask() -> None:
         made = {
@@ -60,7 +60,7 @@ def _attitudes(session: Session, shown: int, free: bool) -> None:
             )
             for other in others
         }  # fmt: skip
-        state.ask_what_if(session, shown, "attitude", made)
+        state.forks.ask_what_if(session, shown, "attitude", made)
 
     words = " and ".join(theme.ATTITUDES[a].lower() for a in others)
     _ask(f"Ask a {words} client too", "ask_attitudes", ask, free,
@@ -90,7 +90,7 @@ def _methods(session: Session, shown: int, free: bool) -> None:
 
         def ask() -> None:
             made = fork(session, shown - 1, **forks.by_method(session, name))
-            state.ask_what_if(session, shown, "method", {name: (made, NOTHING, None)})
+            state.forks.ask_what_if(session, shown, "method", {name: (made, NOTHING, None)})
 
         st.button(label, key="ask_method", icon=":material/fork_right:", on_click=ask, disabled=not free)
     st.html(f'<p class="hint">{escape(METHODS[name].summary)}</p>')
@@ -99,17 +99,17 @@ def _methods(session: Session, shown: int, free: bool) -> None:
         shown,
         METHODS[session.method].title,
         METHODS[name].title,
-        state.what_ifs(session, shown, "method").get(name),
+        state.forks.what_ifs(session, shown, "method").get(name),
         free,
     )
 
 
 def _models(session: Session, shown: int, free: bool) -> None:
-    if not state.has_server():
+    if not state.voices.has_server():
         words = "Only the rehearsal cast is set up. Set up a language model on the Models page to hear another voice here."
         st.html(f'<p class="hint">{words}</p>')
         return
-    voices = state.voices()
+    voices = state.voices.known()
     spoken = ", ".join(dict.fromkeys(call.model for call in session.turns[shown - 1].calls)) or "this session"
     with st.container(horizontal=True, vertical_alignment="bottom", key="model_row"):
         name = st.selectbox(
@@ -118,14 +118,14 @@ def _models(session: Session, shown: int, free: bool) -> None:
         )  # fmt: skip
 
         def ask() -> None:
-            other = state.cast_of(name)
+            other = state.voices.cast_of(name)
             agents = method_named(session.method).agents
             made = fork(session, shown - 1, models=dict.fromkeys(agents, other.default.model))
-            state.ask_what_if(session, shown, "model", {name: (made, NOTHING, other)})
+            state.forks.ask_what_if(session, shown, "model", {name: (made, NOTHING, other)})
 
         st.button(f"Make turn {shown} so", key="ask_model", icon=":material/fork_right:", on_click=ask,
                   disabled=not free or not name)  # fmt: skip
-    _beside(session, shown, spoken, name or "", state.what_ifs(session, shown, "model").get(name or ""), free)
+    _beside(session, shown, spoken, name or "", state.forks.what_ifs(session, shown, "model").get(name or ""), free)
 
 
 def _beside(session: Session, shown: int, mine: str, other: str, id: str | None, free: bool) -> None:
@@ -153,7 +153,7 @@ def _other(
     title: str, id: str, shown: int, sides: list[str], before: str | None, free: bool, reply_before: str = ""
 ) -> None:
     """Draw another version of the moment, as it is made or as it is."""
-    session, snap = state.at(id)
+    session, snap = state.runs.at(id)
     if session is None:
         st.html(_one(title, '<p class="says quiet">It is no longer kept.</p>'))
         return
@@ -165,7 +165,7 @@ def _other(
             body = says(texts[side]) if before is None else compared(olds[side] or "", texts[side])
             body += chips(turn.choice) if side == "counsellor" else ""
             st.html(_one(title if side == sides[0] else "Client", body))
-        st.button("Go on with this one", key=f"take_{id}", on_click=state.walk_to, args=(id, shown),
+        st.button("Go on with this one", key=f"take_{id}", on_click=state.forks.walk_to, args=(id, shown),
                   disabled=not free or bool(snap and snap.live))  # fmt: skip
         return
     if snap and snap.state == "failed":
@@ -187,7 +187,7 @@ def _one(title: str, body: str, session: Session | None = None, shown: int = 0, 
 
 def _words(session: Session, shown: int, free: bool) -> None:
     """Draw any two replies of the family of forks as one text, with what differs marked."""
-    family = [e for e in state.family(session) if e.turns and e.deleted is None]
+    family = [e for e in state.forks.family(session) if e.turns and e.deleted is None]
     if not family:
         return
     by_id = {e.id: e for e in family}
@@ -210,7 +210,7 @@ def _words(session: Session, shown: int, free: bool) -> None:
             picked.append((chosen, int(number)))
     texts: list[str] = []
     for id, number in picked:
-        one, _ = state.at(id)
+        one, _ = state.runs.at(id)
         turn = one.turns[number - 1] if one and len(one.turns) >= number else None
         texts.append((turn.response if side == "counsellor" else turn.reply.text) if turn else "")
     same = texts[0] == texts[1]

@@ -65,16 +65,16 @@ def line_of(entry: Entry) -> str:
 def begin(session: Session, judge: Judge, instruments: list[str], samples: int, every: int = 0) -> None:
     """Have a session scored; what is in the way is said on the page."""
     try:
-        sheets = in_words_chosen(sheets_of(instruments, [rubric.sheet for rubric in state.rubrics()]), judge)
+        sheets = in_words_chosen(sheets_of(instruments, [rubric.sheet for rubric in state.scores.rubrics()]), judge)
     except PromptError as error:
         return state.say(str(error))
-    state.keep("scores_job", state.score([session], state.order(judge.name, sheets, samples), every=every))
+    state.keep("scores_job", state.scores.score([session], state.scores.order(judge.name, sheets, samples), every=every))
 
 
 def chosen_pack() -> Pack | None:
     """Return the pack whose judges' prompts were chosen for scoring; None for ours."""
     id = state.kept("scores_pack")
-    return next((pack for pack in state.pack_list() if pack.id == id and pack.judges), None) if id else None
+    return next((pack for pack in state.prompts.pack_list() if pack.id == id and pack.judges), None) if id else None
 
 
 def in_words_chosen(sheets: tuple[Sheet, ...], judge: Judge) -> tuple[Sheet, ...]:
@@ -85,7 +85,7 @@ def in_words_chosen(sheets: tuple[Sheet, ...], judge: Judge) -> tuple[Sheet, ...
 
 def other_words(cards: Iterable[Scorecard]) -> str:
     """Return which ratings by a model were made with other words than ours, and whose; empty where all are ours."""
-    packs = [pack for pack in state.pack_list() if pack.judges]
+    packs = [pack for pack in state.prompts.pack_list() if pack.judges]
     told: list[str] = []
     for card in cards:
         if card.kind != "model" or card.instrument not in KNOWN or card.prompt_sha in ("", sheet(card.instrument).sha):
@@ -118,7 +118,7 @@ class Watched:
     def stop_button(self) -> None:
         """Draw the button that stops it, for whoever began it."""
         st.button(
-            "Stop", icon=":material/stop:", key="scores_stop", on_click=state.stop_scoring, args=(self.job,),
+            "Stop", icon=":material/stop:", key="scores_stop", on_click=state.scores.stop_scoring, args=(self.job,),
             disabled=self.job.owner != state.owner(),
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key:
     value = value_of(figure, held)
     others = [
         other
-        for (id, by), cards in newest(state.all_cards()).items()
+        for (id, by), cards in newest(state.scores.all_cards()).items()
         if by == judge and id != session.id and (other := value_of(figure, cards)) is not None
     ]
     share = percentile(value, others) if value is not None else None
@@ -159,7 +159,7 @@ def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key:
 
 def can_rate(judge: Judge) -> bool:
     """Tell whether this browser session can have a judge rate now."""
-    return judge == BY_RULES or (judge.kind == "model" and judge.name == state.judge_model())
+    return judge == BY_RULES or (judge.kind == "model" and judge.name == state.voices.judge_model())
 
 
 def nothing_yet() -> None:

@@ -36,9 +36,9 @@ _PARTS = {
 
 def judges() -> Any:
     """Draw the bench for judges' prompts; return the job to look at, how to draw it, and the place for it."""
-    state.show_place(session="", turn="", agent="", attempt="")
-    lines = {entry.id: line_of(entry) for entry in state.recent(MOST) if entry.turns}
-    found = dict(sheets()) | {rubric.id: rubric.sheet for rubric in state.rubrics()}
+    state.address.show_place(session="", turn="", agent="", attempt="")
+    lines = {entry.id: line_of(entry) for entry in state.sessions.recent(MOST) if entry.turns}
+    found = dict(sheets()) | {rubric.id: rubric.sheet for rubric in state.scores.rubrics()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = st.selectbox(
             "Instrument", list(found), key="lab_judge", width=260, persist_state="session",
@@ -58,7 +58,7 @@ def judges() -> Any:
             "Session", list(lines), key="lab_judge_session", width=380, format_func=lambda i: lines.get(i) or str(i),
             persist_state="session",
         ) if lines else None  # fmt: skip
-        packs = {OURS: ours()} | {p.id: p for p in state.pack_list()}
+        packs = {OURS: ours()} | {p.id: p for p in state.prompts.pack_list()}
         if state.kept("lab_judge_pack") not in packs:
             state.keep("lab_judge_pack", OURS)
         pack = packs[
@@ -72,7 +72,7 @@ def judges() -> Any:
     with left:
         letter = edit(pack, sheet, names)
     with right:
-        session = state.stored(id) if id else None
+        session = state.sessions.stored(id) if id else None
         return beside(pack, sheet, keys, names, session, letter)
 
 
@@ -208,11 +208,11 @@ def save(pack: Pack, letter: str) -> None:
     note = state.kept("lab_judge_save_note") or ""
     try:
         if pack.id == OURS:
-            made = state.packs().new_pack(state.kept("lab_judge_save_title") or "", texts.values(), note)
+            made = state.prompts.packs().new_pack(state.kept("lab_judge_save_title") or "", texts.values(), note)
             fill(pack, letter, pack.judge_texts.values())
             state.keep("lab_judge_pack", made.id)
         else:
-            made = state.packs().save(pack.id, list(texts.values()), note)
+            made = state.prompts.packs().save(pack.id, list(texts.values()), note)
             fill(made, "A", texts.values())
     except MagnetError as error:
         return state.say(str(error))
@@ -238,7 +238,7 @@ def restore(pack: Pack, version: Version) -> None:
 
 def keep_in(pack: Pack, texts: list[Prompt], note: str) -> None:
     try:
-        state.packs().save(pack.id, texts, note)
+        state.prompts.packs().save(pack.id, texts, note)
     except MagnetError as error:
         state.say(str(error))
 
@@ -299,7 +299,7 @@ def differs(pack: Pack, letter: str, names: list[str]) -> None:
     if pack.id != OURS:
         try:
             for name in names:
-                for v in state.packs().versions(pack.id, name):
+                for v in state.prompts.packs().versions(pack.id, name):
                     key = f"{name} {v.number}"
                     note = f", {v.note}" if v.note else ""
                     title = f"{title_of(name)}, version {v.number} of {v.created:%d %b, %H:%M}{note}"
@@ -329,7 +329,7 @@ def differs(pack: Pack, letter: str, names: list[str]) -> None:
 
 def answers(pack: Pack, sheet: Sheet, keys: tuple[str, ...], session: Session, letter: str) -> Any:
     """Draw the run of all variants on one question, and what came of the last one."""
-    models = [name for name in state.voices() if name != REHEARSAL]
+    models = [name for name in state.voices.known() if name != REHEARSAL]
     if not models:
         st.html(
             '<p class="remark">The rehearsal cast is authored and cannot rate. Set a language model on the Models page to try this.</p>'
@@ -376,7 +376,7 @@ def answers(pack: Pack, sheet: Sheet, keys: tuple[str, ...], session: Session, l
 
 def voice(pack: Pack, letter: str, models: list[str]) -> None:
     """Draw which model judges in a variant, and how freely."""
-    key, now = f"lab_judge_model_{pack.id}_{letter}", state.judge_model()
+    key, now = f"lab_judge_model_{pack.id}_{letter}", state.voices.judge_model()
     if state.kept(key) not in models:
         state.keep(key, now if now in models else models[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -390,8 +390,8 @@ def voice(pack: Pack, letter: str, models: list[str]) -> None:
 def want(pack: Pack, letter: str, asked: Question, models: list[str], repeats: int) -> Wanted:
     model = state.kept(f"lab_judge_model_{pack.id}_{letter}")
     if model not in models:
-        model = state.judge_model() if state.judge_model() in models else models[0]
-    opener, fan_out = state.opener(model)
+        model = state.voices.judge_model() if state.voices.judge_model() in models else models[0]
+    opener, fan_out = state.voices.opener(model)
     return Wanted(
         f"Variant {letter}", Moment(agent=JUDGE, session=asked.session), {}, model, opener, repeats,
         state.kept(f"lab_judge_heat_{pack.id}_{letter}"), None, fan_out, rates=asked,
@@ -400,6 +400,6 @@ def want(pack: Pack, letter: str, asked: Question, models: list[str], repeats: i
 
 def run(wanted: list[Wanted], about: tuple[str, str, tuple[str, ...]]) -> None:
     """Ask all variants in the background."""
-    state.keep("lab_judge_job", state.try_prompts(wanted, JUDGE))
+    state.keep("lab_judge_job", state.runs.try_prompts(wanted, JUDGE))
     state.keep("lab_judge_of", about)
     state.keep("lab_judge_notes", {w.label: f"{w.model} · hash {cast(Question, w.rates).sheet.sha}" for w in wanted})

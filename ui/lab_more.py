@@ -46,7 +46,7 @@ class Named:
 
 def priced(models: Iterable[str]) -> dict[str, tuple[float, float]]:
     """Return dollars for a million tokens in and out, by model, as far as they are known today."""
-    book, today = state.prices(), datetime.now(UTC).date()
+    book, today = state.costs.prices(), datetime.now(UTC).date()
     return {name: (price.input, price.output) for name in models if (price := book.on(name, today))}
 
 
@@ -91,7 +91,7 @@ def keep_case(moment: Moment, source: str, place: str, agent: str) -> None:
             most=int(state.kept("lab_case_most") or 0) if kind == "at-most-words" else 0,
         )
         case = Case(id=case_id(), title=title, moment=lab.case_moment(moment), rule=rule, source=source)
-        state.packs().save_case(case)
+        state.prompts.packs().save_case(case)
     except ValidationError as error:
         return state.say(f"This is no rule yet: {error.errors()[0]['msg'].removeprefix('Value error, ')}.")
     except MagnetError as error:
@@ -105,9 +105,9 @@ _FIELD_OF = {"contains": "lab_case_text", "lacks": "lab_case_text", "judge": "la
 
 def cases() -> Any:
     """Draw all test cases and the run of them against a pack."""
-    state.show_place(session="", turn="", agent="", attempt="")
+    state.address.show_place(session="", turn="", agent="", attempt="")
     try:
-        kept = state.packs().cases()
+        kept = state.prompts.packs().cases()
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
         return None
@@ -118,7 +118,7 @@ def cases() -> Any:
             "all of them can be run against any pack.</p></section>"
         )
         return None
-    choices = {OURS: ours()} | {p.id: p for p in state.pack_list()}
+    choices = {OURS: ours()} | {p.id: p for p in state.prompts.pack_list()}
     job: Bench | None = state.kept("lab_cases_job")
     live = job is not None and job.look().live
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -134,17 +134,17 @@ def cases() -> Any:
                 format_func=lambda i: choices[i].title if i in choices else str(i),
             )
         ]
-        models = list(state.voices())
+        models = list(state.voices.known())
         if state.kept("lab_cases_model") not in models:
-            state.keep("lab_cases_model", state.cast().default.model)
+            state.keep("lab_cases_model", state.voices.cast().default.model)
         model = st.selectbox(
             "Model", models, key="lab_cases_model", width=220, persist_state="session",
             format_func=lambda m: "Rehearsal (authored)" if m == REHEARSAL else m,
         )  # fmt: skip
         repeats = int(st.number_input("Answers each", 1, 10, key="lab_cases_repeats", width=120, persist_state="session"))
-        opener, fan_out = state.opener(model)
-        judge = state.judge_model() or REHEARSAL
-        judging, order = state.judge_opener()
+        opener, fan_out = state.voices.opener(model)
+        judge = state.voices.judge_model() or REHEARSAL
+        judging, order = state.voices.judge_opener()
         if any(c.rule.question for c in kept) and "one-by-one" in (fan_out, order):
             fan_out = "one-by-one"
         wanted = [
@@ -192,13 +192,13 @@ def cases() -> Any:
 
 
 def run_cases(wanted: list[Wanted], words: str) -> None:
-    state.keep("lab_cases_job", state.try_prompts(wanted))
+    state.keep("lab_cases_job", state.runs.try_prompts(wanted))
     state.keep("lab_cases_of", words)
 
 
 def delete_case(id: str) -> None:
     try:
-        state.packs().delete_case(id)
+        state.prompts.packs().delete_case(id)
     except MagnetError as error:
         state.say(str(error))
 
@@ -208,13 +208,13 @@ def delete_case(id: str) -> None:
 
 def packs() -> Any:
     """Draw the packs: what each changes, which one new sessions are made with, and their files."""
-    state.show_place(session="", turn="", agent="", attempt="")
+    state.address.show_place(session="", turn="", agent="", attempt="")
     st.html(
         '<p class="says">A pack is a set of prompts with a name. It holds only what differs from ours. New sessions of this window are '
         "made with the one in use; a session keeps the words it was made with.</p>"
     )
-    used = state.pack()
-    for pack in [ours(), *state.pack_list()]:
+    used = state.prompts.pack()
+    for pack in [ours(), *state.prompts.pack_list()]:
         with st.container(border=True, key=f"lab_pack_{pack.id}", gap="xsmall"):
             row(pack, in_use=pack.id == (used.id if used else OURS))
     with st.container(border=True, key="lab_import"):
@@ -234,7 +234,7 @@ def row(pack: Pack, *, in_use: bool) -> None:
     st.html(f'<p class="says"><b>{escape(pack.title)}</b>{badge}</p><p class="hint">{escape(words)}</p>')
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Use for new sessions", icon=":material/check:", key=f"lab_use_{pack.id}", disabled=in_use, on_click=state.use_pack,
+            "Use for new sessions", icon=":material/check:", key=f"lab_use_{pack.id}", disabled=in_use, on_click=state.sessions.use_pack,
             args=("" if pack.id == OURS else pack.id,),
         )  # fmt: skip
         st.download_button(
@@ -253,7 +253,7 @@ def take_in(data: bytes) -> None:
         if len(data) > 4 * LARGEST:
             raise ValueError
         title, texts, left = from_file(data.decode("utf-8-sig"))
-        pack = state.packs().new_pack(title, texts, "Imported")
+        pack = state.prompts.packs().new_pack(title, texts, "Imported")
     except ValueError:
         return state.say("The file is not a text in UTF-8, so it is no prompt pack.")
     except MagnetError as error:
@@ -265,8 +265,8 @@ def take_in(data: bytes) -> None:
 
 def delete(id: str) -> None:
     try:
-        state.packs().delete(id)
+        state.prompts.packs().delete(id)
     except MagnetError as error:
         state.say(str(error))
     if state.kept("pack") == id:
-        state.use_pack("")
+        state.sessions.use_pack("")

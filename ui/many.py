@@ -35,8 +35,8 @@ LEGEND = (
 def many() -> Drawn:
     """Draw the scores of the library; return the job to look at and the place for its progress."""
     job = job_at_hand("")
-    entries = {entry.id: entry for entry in state.recent(MOST)}
-    state.show_place(view="many", session="")
+    entries = {entry.id: entry for entry in state.sessions.recent(MOST)}
+    state.address.show_place(view="many", session="")
     slot = st.empty()
     if told := state.told():
         st.warning(theme.plain(told))
@@ -55,9 +55,9 @@ def many() -> Drawn:
 
 def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     """Draw one figure of all scored sessions by group, of one judge at a time or with the judges as groups."""
-    held = {key: cards for key, cards in newest(state.all_cards()).items() if key[0] in entries}
+    held = {key: cards for key, cards in newest(state.scores.all_cards()).items() if key[0] in entries}
     judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
-    known = figures(rubric.item for rubric in state.rubrics())
+    known = figures(rubric.item for rubric in state.scores.rubrics())
     rules = counts()
     titles = {k: f.title for k, f in known.items()} | {f"{COUNT}{m.name}": f"Counted: {m.title}" for m in rules.values()}
     counting = str(state.kept("scores_figure") or "").startswith(COUNT)
@@ -126,7 +126,7 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
 
 def counted(entries: dict[str, Entry], measure: Measure, by: str) -> None:
     """Draw one thing that the rules count in every session, by group; nobody rates it, so there is no judge."""
-    values, left = state.counted(entries.values())
+    values, left = state.scores.counted(entries.values())
     if left:
         st.progress(1 - left / len(entries), f"Counting: {len(entries) - left} of {len(entries)} sessions")
         st.rerun()
@@ -200,14 +200,14 @@ def begin_rest(ids: list[str], judge: Judge) -> None:
         sheets = in_words_chosen(sheets_of(USUAL), judge)
     except PromptError as error:
         return state.say(str(error))
-    state.keep("scores_job", state.score(ids, state.order(judge.name, sheets)))
+    state.keep("scores_job", state.scores.score(ids, state.scores.order(judge.name, sheets)))
 
 
 def picks(entries: dict[str, Entry]) -> None:
     """Draw which techniques the planner picks, against those the clients call for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = filters(entries)
-    plans = [plan for plan in state.plans() if plan.session_id in entries and wanted(entries[plan.session_id])]
+    plans = [plan for plan in state.scores.plans() if plan.session_id in entries and wanted(entries[plan.session_id])]
     found = collapse((plan.technique, plan.calls_for) for plan in plans)
     if not found.sessions:
         st.html('<p class="hint">No plan here belongs to a client that is known to call for a technique.</p>')

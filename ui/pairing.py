@@ -53,7 +53,7 @@ def case(entry: Entry) -> Case:
 
 def make(known: list[Pair]) -> None:
     """Draw what is to be compared, and put its pairs into the queue."""
-    entries = state.recent(MOST)
+    entries = state.sessions.recent(MOST)
     finished = st.toggle("Finished sessions only", value=True, key="pairs_finished", persist_state="session")
     cases = [case(entry) for entry in entries if entry.turns and (entry.ended or not finished)]
     makers = Counter(case.half.maker for case in cases)
@@ -140,7 +140,7 @@ def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
     """Draw the model that can fill in the same form, and how far it is."""
     st.html('<h4 class="small">A model as reader</h4>')
     job: PairJob | None = state.kept("pairs_job")
-    model = state.judge_model()
+    model = state.voices.judge_model()
     live = job is not None and job.look().live
     if live and job is not None:
         st.button("Stop", icon=":material/stop:", key="pairs_stop", on_click=job.stop)
@@ -168,7 +168,7 @@ def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
 
 
 def judge(pairs: list[Pair], model: str) -> None:
-    now = state.cast()
+    now = state.voices.cast()
     try:
         job = pair_judging.begin(
             state.engine(), pairs, model, partial(open_models, now), state.store().session, lambda review: _keep(review)

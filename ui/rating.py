@@ -88,7 +88,9 @@ def desk() -> None:
         return leave(rater)
     pair = pairs[place]
     review = own.get(pair.id) or blank(pair, rater, asked)
-    sessions: dict[Side, Session | None] = {side: state.stored(pair.on(side, review.flipped).session) for side in SIDES}
+    sessions: dict[Side, Session | None] = {
+        side: state.sessions.stored(pair.on(side, review.flipped).session) for side in SIDES
+    }
     if told := state.told():
         st.warning(theme.plain(told))
     if not all(sessions.values()):

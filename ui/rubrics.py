@@ -15,8 +15,8 @@ from ui.judging import MOST, Drawn, Watched, job_at_hand, line_of, link
 
 def own() -> Drawn:
     """Draw the own rubrics, and the form for one; return the job to look at and the place for its progress."""
-    state.show_place(view="own", session="")
-    kept = {rubric.id: rubric for rubric in state.rubrics()}
+    state.address.show_place(view="own", session="")
+    kept = {rubric.id: rubric for rubric in state.scores.rubrics()}
     editing = kept.get(state.kept("rubric_id") or "")
     if told := state.told():
         st.warning(theme.plain(told))
@@ -119,7 +119,7 @@ def made(
 
 
 def free_id(title: str) -> str:
-    taken = {rubric.id for rubric in state.rubrics()}
+    taken = {rubric.id for rubric in state.scores.rubrics()}
     first = rubric_id(title)
     return next(id for n in range(1, len(taken) + 3) if (id := first if n == 1 else f"{first}-{n}") not in taken)
 
@@ -137,11 +137,11 @@ def save(rubric: Rubric | None) -> None:
 
 def attempt(rubric: Rubric | None, id: str) -> None:
     """Have one session rated by a rubric without keeping what comes of it."""
-    session = state.stored(id)
+    session = state.sessions.stored(id)
     if rubric is None or session is None:
         return state.keep("rubric_asked", True)
-    wanted = state.order(state.judge_model(), [rubric.sheet], kept=False)
-    state.keep("rubric_job", state.score([session], wanted))
+    wanted = state.scores.order(state.voices.judge_model(), [rubric.sheet], kept=False)
+    state.keep("rubric_job", state.scores.score([session], wanted))
     state.keep("scores_job", state.kept("rubric_job"))
 
 
@@ -151,8 +151,8 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
         st.button("Save", type="primary", icon=":material/save:", key="rubric_save", on_click=save, args=(rubric,))
         if editing:
             st.button("Leave it as it was", key="rubric_leave", on_click=edit, args=(None,))
-    entries = [entry for entry in state.recent(MOST) if entry.turns]
-    model = state.judge_model()
+    entries = [entry for entry in state.sessions.recent(MOST) if entry.turns]
+    model = state.voices.judge_model()
     slot = None
     job: Watched | None = None
     if entries:
@@ -172,7 +172,7 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
                 disabled=not model or live,
             )
         slot = st.empty()
-        if job and not job.live and job.seen.id == state.kept("rubric_job") and (session := state.stored(id)):
+        if job and not job.live and job.seen.id == state.kept("rubric_job") and (session := state.sessions.stored(id)):
             for card in job.seen.cards:
                 if card.session_id == id:
                     st.html(scores.trial(card, session))

@@ -61,7 +61,7 @@ def counted(session: Session) -> tuple[Measure, ...]:
 
 def draw(session: Session, shown: int, switch: bool) -> None:
     """Draw the measures as they stood after the turn that is looked at; `switch` offers to have the session scored as it grows."""
-    if switch and not state.showing_recording():
+    if switch and not state.view.showing_recording():
         along(session)
     turns = min(shown, len(session.turns))
     if not turns:
@@ -72,8 +72,8 @@ def draw(session: Session, shown: int, switch: bool) -> None:
 
 def along(session: Session) -> None:
     """Draw the switch that has a session scored every few turns, and what the newest scores are."""
-    every = state.scored_along(session.id)
-    judge = state.judge_model() or RULES
+    every = state.scores.scored_along(session.id)
+    judge = state.voices.judge_model() or RULES
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="along"):
         st.toggle(
             "Score as it grows", bool(every), key=f"along_on_{session.id}", disabled=session.ended, on_change=_switch,
@@ -87,20 +87,20 @@ def along(session: Session) -> None:
         by = "by rules: an indicator, not a validated rating" if judge == RULES else f"by {judge}"
         st.html(f'<p class="hint">{escape(by[0].upper() + by[1:])}</p>', width="content")
     if every or session.turns:
-        going = state.scoring(session.id)
+        going = state.scores.scoring(session.id)
         st.fragment(_follow, run_every=1.0 if going else None)(session, going)
 
 
 def _switch(session_id: str, judge: str) -> None:
     on, every = state.kept(f"along_on_{session_id}"), state.kept(f"along_every_{session_id}", 4)
-    state.score_along(session_id, int(every) if on else 0, state.order(judge, sheets_of(ALONG)))
+    state.scores.score_along(session_id, int(every) if on else 0, state.scores.order(judge, sheets_of(ALONG)))
 
 
 def _follow(session: Session, going: bool) -> None:
     """Draw the newest scores, and go on doing so until those on their way are there."""
     if newest := _newest(session):
         st.html(newest)
-    still = state.scoring(session.id)
+    still = state.scores.scoring(session.id)
     if going and not still:
         st.rerun()
     if still:
@@ -110,7 +110,7 @@ def _follow(session: Session, going: bool) -> None:
 def _newest(session: Session) -> str:
     """Return the newest scores of each judge in a line."""
     lines: list[str] = []
-    for (_, judge), cards in newest(state.cards_of(session.id)).items():
+    for (_, judge), cards in newest(state.scores.cards_of(session.id)).items():
         said: list[str] = []
         ctrs, wai = cards.get("ctrs") or cards.get("ctrs-11"), cards.get("wai")
         before, after = cards.get("panas-before"), cards.get("panas-after")

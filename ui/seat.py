@@ -32,7 +32,7 @@ def chairs(session: Session, *, disabled: bool) -> None:
 
 def _sit(session: Session, speaker: Speaker, stays: bool) -> None:
     state.keep("seat", False)
-    state.take_seat(session, speaker, stays)
+    state.runs.take_seat(session, speaker, stays)
 
 
 def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
@@ -60,9 +60,9 @@ def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
         if not text:
             state.say("An empty message cannot be said.")
         else:
-            state.say_typed(session, snap, text, bool(ends))
+            state.runs.say_typed(session, snap, text, bool(ends))
     elif up:
-        state.go(session, "turn")
+        state.runs.go(session, "turn")
     return sent or up
 
 

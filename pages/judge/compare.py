@@ -49,7 +49,7 @@ BUDGET, EVERY = 0.4, 0.5
 
 def many(entries: list[Entry]) -> None:
     """Draw configurations against a baseline, and what is missing."""
-    measured, out = state.measured(entries, state.prices())
+    measured, out = state.costs.measured(entries, state.costs.prices())
     length, wanted = choose_what(measured)
     held = [m for m in measured if m.client.endswith(f":{length}")]
     known = list(dict.fromkeys(m.configuration for m in held))
@@ -66,7 +66,7 @@ def many(entries: list[Entry]) -> None:
         baseline = st.selectbox(
             "Baseline", configurations, key="compare_baseline", format_func=lambda c: name_of(c, configurations), width=260,
         )  # fmt: skip
-        cards = newest(state.all_cards())
+        cards = newest(state.scores.all_cards())
         judges = list(dict.fromkeys([BY_RULES, *(by for _, by in cards)]))
         judge = st.selectbox(
             "Judge", judges, key="compare_judge", format_func=lambda j: j.title, width=230, persist_state="session"
@@ -112,7 +112,7 @@ def many(entries: list[Entry]) -> None:
 def choose_what(measured: Sequence[Measured]) -> tuple[str, list[Configuration]]:
     """Draw the four choices that make up configurations, and the length; return both."""
     seen = [m.configuration for m in measured]
-    models = list(dict.fromkeys([*(c.model for c in seen), *state.voices()]))
+    models = list(dict.fromkeys([*(c.model for c in seen), *state.voices.known()]))
     packs = list(dict.fromkeys([OURS, *(c.prompts for c in seen)]))
     views: list[Visibility] = ["repaired", "paper"]
     lengths = Counter(m.client.rpartition(":")[2] for m in measured)
@@ -166,7 +166,7 @@ def choose_clients(held: Sequence[Measured], length: str) -> frozenset[str]:
 def offered(length: str) -> dict[str, ClientProfile]:
     """Return the clients that sessions can be made with, as they are now, by their keys at a length."""
     least, most = _ends(length)
-    return {client_key(profile, most, least): profile for profile in state.clients().values()}
+    return {client_key(profile, most, least): profile for profile in state.clients.everyone().values()}
 
 
 def make_missing(
@@ -178,9 +178,9 @@ def make_missing(
     length: str,
 ) -> None:
     """Draw what is missing, what making it takes, and the button; or how far a running job is."""
-    job = state.making(state.kept("compare_job") or "")
+    job = state.making.job(state.kept("compare_job") or "")
     if job and job.look().live:
-        st.button("Stop", icon=":material/stop:", key="compare_stop", on_click=state.stop_making, args=(job,))
+        st.button("Stop", icon=":material/stop:", key="compare_stop", on_click=state.making.stop, args=(job,))
         return
     if not clients:
         st.html('<p class="hint">Choose at least one client.</p>')
@@ -189,14 +189,14 @@ def make_missing(
     if not gaps:
         st.html('<p class="hint">Every client has a session under every configuration.</p>')
         return
-    voices, profiles = state.voices(), offered(length)
+    voices, profiles = state.voices.known(), offered(length)
     stored = {m.client: m.session_id for m in held}
     can = [(c, key) for c, key in gaps if c.model in voices and (key in profiles or key in stored)]
     _, most = _ends(length)
     calls = sum(method_named(c.method).calls(most) for c, _ in can)
     tokens, price = estimate(can, everything, most)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_missing"):
-        priced = all(state.prices().on(c.model, _today()) is not None for c, _ in can)
+        priced = all(state.costs.prices().on(c.model, _today()) is not None for c, _ in can)
         limit = None
         if priced and any(c.model != REHEARSAL for c, _ in can):
             limit = st.number_input("Stop at, $", min_value=0.01, value=None, key="compare_budget", width=150, placeholder="no limit",
@@ -253,7 +253,9 @@ def begin(
         session = left.get((configuration, key)) or _new(configuration, key, profiles, stored, examples, least, most)
         if session:
             by_model.setdefault(configuration.model, []).append(session)
-    state.keep("compare_job", state.make([state.batch_of(model, made) for model, made in by_model.items()], budget))
+    state.keep(
+        "compare_job", state.making.make([state.making.batch_of(model, made) for model, made in by_model.items()], budget)
+    )
 
 
 def _new(
@@ -261,12 +263,12 @@ def _new(
     examples: dict[Configuration, str], least: int, most: int,
 ) -> Session | None:  # fmt: skip
     profile = profiles.get(key)
-    if profile is None and (example := state.stored(stored.get(key, ""))):
+    if profile is None and (example := state.sessions.stored(stored.get(key, ""))):
         profile = example.profile
     if profile is None:
         return None
     texts = prompts.load()
-    if configuration.prompts != OURS and (example := state.stored(examples.get(configuration, ""))):
+    if configuration.prompts != OURS and (example := state.sessions.stored(examples.get(configuration, ""))):
         texts = texts | {p.name: p for p in example.prompts}
     made = new_session(
         profile, method=configuration.method, visibility=configuration.visibility, min_turns=least, max_turns=most, prompt_set=texts,
@@ -278,12 +280,12 @@ def unfinished() -> dict[tuple[Configuration, str], Session]:
     """Return what earlier jobs left unfinished, by configuration and client."""
     return {
         (configuration_of(session), client_key(session.profile, session.max_turns, session.min_turns)): session
-        for session in state.left_unfinished(state.recent(MOST))
+        for session in state.making.left_unfinished(state.sessions.recent(MOST))
     }
 
 
 def rate_rest(ids: list[str], judge: str) -> None:
-    state.keep("scores_job", state.score(ids, state.order(judge, sheets_of(USUAL))))
+    state.keep("scores_job", state.scores.score(ids, state.scores.order(judge, sheets_of(USUAL))))
 
 
 def how_many(rows: Sequence[Row], configurations: Sequence[Configuration], baseline: Configuration) -> None:
@@ -341,7 +343,7 @@ def two(entries: list[Entry]) -> None:
     mate = next((e.id for e in alike if e.method != entries[0].method), alike[0].id if alike else ids[1])
     for name, first in (("left", ids[0]), ("right", mate)):
         if state.kept(f"compare_{name}") not in lines:
-            [asked] = state.place_asked(name)
+            [asked] = state.address.place_asked(name)
             state.keep(f"compare_{name}", asked if asked in lines else first)
     columns = st.columns(2, gap="small")
     picked = [
@@ -350,8 +352,8 @@ def two(entries: list[Entry]) -> None:
         )
         for column, name, title in zip(columns, ("left", "right"), ("Left", "Right"), strict=True)
     ]
-    left, right = (state.stored(id) for id in picked)
-    state.show_place(view="two", left=picked[0], right=picked[1])
+    left, right = (state.sessions.stored(id) for id in picked)
+    state.address.show_place(view="two", left=picked[0], right=picked[1])
     if left is None or right is None:
         return
     with st.container(horizontal=True, gap="medium"):
@@ -369,10 +371,10 @@ def two(entries: list[Entry]) -> None:
 def page() -> None:
     """Draw the view that is wanted; what is running stands last."""
     if state.enter("compare") or state.kept("compare_view") is None:
-        [asked] = state.place_asked("view")
+        [asked] = state.address.place_asked("view")
         if asked in VIEWS:
             state.keep("compare_view", asked)
-    job, rating = state.making(state.kept("compare_job") or ""), job_at_hand("")
+    job, rating = state.making.job(state.kept("compare_job") or ""), job_at_hand("")
     seen = job.look() if job else None
     with st.container(key="compare"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -382,11 +384,11 @@ def page() -> None:
                 format_func=lambda v: VIEWS[v], label_visibility="collapsed", persist_state="session",
             )  # fmt: skip
         slot = st.empty()
-        entries = state.recent(MOST)
+        entries = state.sessions.recent(MOST)
         if view == "two":
             two(entries)
         else:
-            state.show_place(view="many", left="", right="")
+            state.address.show_place(view="many", left="", right="")
             many(entries)
         if told := state.told():
             st.warning(theme.plain(told))

@@ -17,7 +17,7 @@ VIEWS = {"rate": "Rate", "pairs": "Pairs", "results": "Results"}
 def page() -> None:
     """Draw the view that is wanted; an address for raters shows the desk alone."""
     state.enter("review")
-    [only] = state.place_asked("rate")
+    [only] = state.address.place_asked("rate")
     if only == "only" or state.kept("review_only"):
         state.keep("review_only", True)
         with st.container(key="review"):

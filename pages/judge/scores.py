@@ -43,7 +43,7 @@ BUDGET, EVERY = 0.4, 0.5
 
 def judges_for(cards: list[Scorecard]) -> list[Judge]:
     """Return who could rate here, and who has rated: the rules, this browser session's model, then all others."""
-    model = state.judge_model()
+    model = state.voices.judge_model()
     here = [BY_RULES, *([Judge(name=model, kind="model")] if model else [])]
     return list(dict.fromkeys([*here, *(Judge(name=card.judge, kind=card.kind) for card in reversed(cards))]))
 
@@ -53,7 +53,7 @@ def choose_session(entries: list[Entry]) -> str:
     ids = [entry.id for entry in entries]
     lines = {entry.id: line_of(entry) for entry in entries}
     if state.kept("scores_session") not in ids:
-        held, [asked] = state.held(), state.place_asked("session")
+        held, [asked] = state.sessions.held(), state.address.place_asked("session")
         first = asked if asked in ids else held.id if held and held.id in ids else ids[0]
         state.keep("scores_session", first)
     return st.selectbox(
@@ -68,7 +68,7 @@ def choose_session(entries: list[Entry]) -> str:
 
 def order_fields(judge: Judge) -> tuple[list[str], int]:
     """Draw what is to be scored; return the instruments and how many samples a judge is asked for."""
-    own = {rubric.id: rubric.title for rubric in state.rubrics()}
+    own = {rubric.id: rubric.title for rubric in state.scores.rubrics()}
     names = KNOWN | ({} if judge == BY_RULES else own)
     with st.popover("What to score", icon=":material/checklist:", key="scores_what"):
         chosen = st.pills(
@@ -89,7 +89,7 @@ def order_fields(judge: Judge) -> tuple[list[str], int]:
 
 def choose_words() -> None:
     """Draw whose words the judge is told, where a pack of the prompt lab holds others than ours."""
-    packs = {"": "Ours"} | {pack.id: pack.title for pack in state.pack_list() if pack.judges}
+    packs = {"": "Ours"} | {pack.id: pack.title for pack in state.prompts.pack_list() if pack.judges}
     if len(packs) == 1:
         return
     if state.kept("scores_pack") not in packs:
@@ -102,15 +102,15 @@ def choose_words() -> None:
 
 def one() -> Drawn:
     """Draw one session's scores; return the job to look at and the place for its progress."""
-    entries = state.recent(MOST)
+    entries = state.sessions.recent(MOST)
     if not entries:
         nothing_yet()
         return None, None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="scores_top"):
         id = choose_session(entries)
         job = job_at_hand(id)
-        session = state.stored(id)
-        cards = state.cards_of(id) if session else []
+        session = state.sessions.stored(id)
+        cards = state.scores.cards_of(id) if session else []
         judges = judges_for(cards)
         judge = st.selectbox(
             "Judge", judges, key="scores_judge", format_func=lambda j: j.title, width=230, persist_state="session",
@@ -134,7 +134,7 @@ def one() -> Drawn:
             args=(id, None),
             help="Open the session",
         )
-    state.show_place(view="", session=id)
+    state.address.show_place(view="", session=id)
     slot = st.empty()
     if told := state.told():
         st.warning(theme.plain(told))
@@ -154,8 +154,8 @@ def one() -> Drawn:
 
 def jump(id: str, turn: int | None) -> None:
     """Make a session the one that the session page shows, at a turn, and go there at the next drawing."""
-    if state.open_stored(id):
-        state.look_at(turn)
+    if state.sessions.open_stored(id):
+        state.sessions.look_at(turn)
         state.keep("scores_leave", True)
 
 
@@ -232,13 +232,13 @@ def details(
 
 def arrive(came: bool) -> None:
     """Look at what the address asks for, or at the session that the session page shows, where either is new."""
-    asked, id = state.place_asked(*PLACE)
-    if came or state.place_moved(PLACE):
+    asked, id = state.address.place_asked(*PLACE)
+    if came or state.address.place_moved(PLACE):
         if asked in VIEWS or id:
             state.keep("scores_view", asked if asked in VIEWS else "one")
         if id:
             state.keep("scores_session", id)
-    held = state.held()
+    held = state.sessions.held()
     if came and held and not id and held.id != state.kept("scores_held"):
         state.keep("scores_session", held.id)
     state.keep("scores_held", held.id if held else "")
@@ -249,7 +249,7 @@ def page() -> None:
     if state.kept("scores_leave"):
         state.keep("scores_leave", False)
         with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE, query_params=state.session_place())
+            st.switch_page(SESSION_PAGE, query_params=state.sessions.session_place())
     arrive(state.enter("scores"))
     with st.container(key="scores"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

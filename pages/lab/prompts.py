@@ -61,7 +61,7 @@ def page() -> None:
 
 def arrive() -> None:
     """Take up what the address asks for: a session, a turn, an agent, and the recorded call to be replayed."""
-    id, turn, agent, attempt = state.place_asked("session", "turn", "agent", "attempt")
+    id, turn, agent, attempt = state.address.place_asked("session", "turn", "agent", "attempt")
     if not id:
         return
     state.keep("lab_view", "bench")
@@ -71,11 +71,11 @@ def arrive() -> None:
         state.keep("lab_agent", agent)
     if turn.isdecimal():
         state.keep("lab_turn", max(1, int(turn)))
-    session = state.stored(id)
+    session = state.sessions.stored(id)
     if session is None:
         return
-    title, own = pack_of(session, state.pack_list())
-    found = next((p.id for p in state.pack_list() if p.title == title), "") if title else ""
+    title, own = pack_of(session, state.prompts.pack_list())
+    found = next((p.id for p in state.prompts.pack_list() if p.title == title), "") if title else ""
     state.keep("lab_pack", OURS if not own else found or AS_SENT)
 
 
@@ -96,10 +96,10 @@ def watch(job: Bench, draw: Any, slot: Any) -> None:
 
 def bench() -> Any:
     """Draw the bench; return the job to look at, how to draw it, and the place for it."""
-    entries = [entry for entry in state.recent(MOST) if entry.turns]
+    entries = [entry for entry in state.sessions.recent(MOST) if entry.turns]
     asked = state.kept("lab_session")
     lines = {entry.id: line_of(entry) for entry in entries}
-    if asked and asked not in lines and (shown := state.stored(asked)) and shown.turns:
+    if asked and asked not in lines and (shown := state.sessions.stored(asked)) and shown.turns:
         lines[asked] = f"{shown.profile.name} · {shown.method} · {len(shown.turns)} turns"
     if not lines:
         st.html(
@@ -121,14 +121,14 @@ def place(lines: dict[str, str]) -> tuple[Moment, Session, int, str, Pack]:
     """Draw which moment is looked at, and with whose prompts."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_place"):
         if state.kept("lab_session") not in lines:
-            held = state.held()
+            held = state.sessions.held()
             state.keep("lab_session", held.id if held and held.id in lines else next(iter(lines)))
             state.keep("lab_attempt", 1)
         id = st.selectbox(
             "Session", list(lines), key="lab_session", format_func=lambda id: lines.get(id) or str(id), width=440,
             persist_state="session", on_change=state.keep, args=("lab_attempt", 1),
         )  # fmt: skip
-        shown = state.stored(id)
+        shown = state.sessions.stored(id)
         assert shown is not None
         own = method_named(shown.method).agents
         order = [*own, *(name for name in lab.AGENTS if name not in own)]
@@ -155,17 +155,17 @@ def place(lines: dict[str, str]) -> tuple[Moment, Session, int, str, Pack]:
             )
         )
         number = 0 if agent == "planner" else number
-        session = state.maker_of(shown, number)
+        session = state.forks.maker_of(shown, number)
         pack = choose_pack(session)
     attempt = int(state.kept("lab_attempt") or 1)
-    state.show_place(session=shown.id, turn=str(number), agent=agent, attempt=str(attempt) if attempt > 1 else "")
+    state.address.show_place(session=shown.id, turn=str(number), agent=agent, attempt=str(attempt) if attempt > 1 else "")
     return moment_of(session, number, agent, attempt), session, number, agent, pack
 
 
 def choose_pack(session: Session) -> Pack:
     """Draw whose prompts are looked at: ours, a pack's, or those of the session where they are other ones."""
     own = tuple(p for p in session.prompts if p.name in lab.changed(session.prompts))
-    choices = {OURS: lab_more.ours()} | {p.id: p for p in state.pack_list()}
+    choices = {OURS: lab_more.ours()} | {p.id: p for p in state.prompts.pack_list()}
     if own:
         choices[AS_SENT] = Pack(id=AS_SENT, title="As in this session", prompts=own)
     if state.kept("lab_pack") not in choices:
@@ -254,7 +254,7 @@ def reset(pack: Pack, session: Session, letter: str, names: dict[str, list[str]]
 
 def keep_in(pack: Pack, texts: list[Prompt], note: str) -> None:
     try:
-        state.packs().save(pack.id, texts, note)
+        state.prompts.packs().save(pack.id, texts, note)
     except MagnetError as error:
         state.say(str(error))
 
@@ -265,11 +265,11 @@ def save(pack: Pack, session: Session, letter: str, names: dict[str, list[str]])
     note = state.kept("lab_save_note") or ""
     try:
         if pack.id in (OURS, AS_SENT):
-            made = state.packs().new_pack(state.kept("lab_save_title") or "", texts.values(), note)
+            made = state.prompts.packs().new_pack(state.kept("lab_save_title") or "", texts.values(), note)
             fill(pack, session, letter, pack.texts, {name: list(FIELDS_OF) for name in texts})
             state.keep("lab_pack", made.id)
         else:
-            state.packs().save(pack.id, list(texts.values()), note)
+            state.prompts.packs().save(pack.id, list(texts.values()), note)
             made = pack
             fill(made, session, "A", texts, {name: list(FIELDS_OF) for name in texts})
         state.forget("lab_save_note", "lab_save_title")
@@ -337,8 +337,8 @@ def area(pack: Pack, session: Session, letter: str, name: str, field: str, promp
 
 def voice(pack: Pack, letter: str, agent: str) -> None:
     """Draw which model answers in a variant, and how freely."""
-    models = list(state.voices())
-    now = state.cast().voice(agent).model
+    models = list(state.voices.known())
+    now = state.voices.cast().voice(agent).model
     key = f"lab_model_{pack.id}_{letter}"
     if state.kept(key) not in models:
         state.keep(key, now if now in models else models[0])
@@ -360,7 +360,7 @@ def voice(pack: Pack, letter: str, agent: str) -> None:
 
 
 def usual_heat(model: str, agent: str) -> float:
-    found = state.voices()[model].temperature
+    found = state.voices.known()[model].temperature
     return lab.AGENTS[agent].temperature if found is None else found
 
 
@@ -391,7 +391,7 @@ def buttons(
             "Run this session again with this pack", icon=":material/replay:", key="lab_again", disabled=fresh,
             help="Sets up a new session, the same but for the prompts. Save first what is not saved.",
         ):  # fmt: skip
-            state.again_with(session, pack)
+            state.sessions.again_with(session, pack)
             with suppress(StreamlitAPIException):
                 st.switch_page(SESSION_PAGE)
     if title := state.kept("lab_saved"):
@@ -442,7 +442,7 @@ def differs(
     if pack.id not in (OURS, AS_SENT):
         try:
             for name in names:
-                for v in state.packs().versions(pack.id, name):
+                for v in state.prompts.packs().versions(pack.id, name):
                     key = f"{name} {v.number}"
                     versions[key] = v
                     note = f", {v.note}" if v.note else ""
@@ -532,15 +532,15 @@ def over(session: Session, number: int, agent: str) -> dict[str, Moment]:
         disabled=agent == "planner", help=f"Other sessions: the {OTHERS} newest in which this agent spoke in this turn.",
     )  # fmt: skip
     if which == "turns" and agent != "planner":
-        found = {f", turn {n}": (state.maker_of(session, n), n) for n in range(1, len(session.turns) + 1)}
+        found = {f", turn {n}": (state.forks.maker_of(session, n), n) for n in range(1, len(session.turns) + 1)}
     elif which == "sessions" and agent != "planner":
         found = {}
-        for entry in state.recent(MOST):
+        for entry in state.sessions.recent(MOST):
             if len(found) == OTHERS:
                 break
             spoke = entry.turns >= number and entry.method in METHODS and agent in METHODS[entry.method].agents
-            if spoke and (other := state.stored(entry.id)):
-                found[f", {entry.client} ({entry.id[:4]})"] = (state.maker_of(other, number), number)
+            if spoke and (other := state.sessions.stored(entry.id)):
+                found[f", {entry.client} ({entry.id[:4]})"] = (state.forks.maker_of(other, number), number)
     else:
         return {}
     return {words: moment_of(made, n, agent) for words, (made, n) in found.items()}
@@ -549,9 +549,9 @@ def over(session: Session, number: int, agent: str) -> dict[str, Moment]:
 def want(moment: Moment, label: str, session: Session, agent: str, pack: Pack, letter: str, repeats: int) -> Wanted:
     """Return what is asked in a variant."""
     model = state.kept(f"lab_model_{pack.id}_{letter}")
-    if model not in state.voices():
-        model = state.cast().voice(agent).model
-    opener, fan_out = state.opener(model)
+    if model not in state.voices.known():
+        model = state.voices.cast().voice(agent).model
+    opener, fan_out = state.voices.opener(model)
     return Wanted(
         label, moment, texts_of(pack, session, letter), model, opener, repeats,
         state.kept(f"lab_heat_{pack.id}_{letter}"), None, fan_out,
@@ -572,7 +572,7 @@ def run(wanted: list[Wanted], agent: str, about: tuple[str, int, str], across: i
         own = len(lab.changed(one.texts.values()))
         words = "our words" if not own else f"{own} changed"
         notes[one.label] = f"{one.model} · temperature {heat:g} · {words}"
-    state.keep("lab_job", state.try_prompts(wanted, agent))
+    state.keep("lab_job", state.runs.try_prompts(wanted, agent))
     state.keep("lab_job_of", about)
     state.keep("lab_notes", notes)
     state.keep("lab_across", across)

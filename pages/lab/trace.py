@@ -18,7 +18,7 @@ from magnet_core.scoring.compare import name_of
 from magnet_core.store import Entry
 from ui import scores, state, theme
 from ui.judging import MOST, line_of
-from ui.state import Trace
+from ui.state.costs import Trace
 
 VIEWS = {"one": "One session", "many": "All sessions", "wrong": "Errors and retries", "prices": "Prices"}
 NONE = "–"
@@ -83,15 +83,15 @@ def one(entries: list[Entry]) -> None:
     """Draw one session's cost by agent and by turn."""
     lines = {entry.id: line_of(entry) for entry in entries}
     if state.kept("trace_session") not in lines:
-        [asked] = state.place_asked("session")
+        [asked] = state.address.place_asked("session")
         state.keep("trace_session", asked if asked in lines else next(iter(lines)))
     id = st.selectbox("Session", list(lines), key="trace_session", format_func=lambda i: lines.get(i) or str(i), width=640,
                       persist_state="session")  # fmt: skip
-    state.show_place(view="one", session=id)
-    session = state.stored(id)
+    state.address.show_place(view="one", session=id)
+    session = state.sessions.stored(id)
     if session is None:
         return
-    listed = state.prices()
+    listed = state.costs.prices()
     cost = session_cost(session, listed)
     if not cost.calls:
         st.html('<p class="hint">This session has no recorded calls: it was imported, or has not begun.</p>')
@@ -116,7 +116,7 @@ def one(entries: list[Entry]) -> None:
 
 
 def unpriced(session: Session) -> None:
-    listed, day = state.prices(), session.created.date()
+    listed, day = state.costs.prices(), session.created.date()
     models = {c.model for turn in session.turns for c in turn.calls} | {c.model for c in session.plan_calls}
     if missing := sorted(m for m in models if listed.on(m, day) is None):
         st.html(f'<p class="hint">No price is known for {escape(", ".join(missing))}; it can be added under Prices.</p>')
@@ -124,7 +124,7 @@ def unpriced(session: Session) -> None:
 
 def many(traces: list[Trace]) -> None:
     """Draw what all sessions cost, by configuration and one by one."""
-    state.show_place(view="many", session="")
+    state.address.show_place(view="many", session="")
     traced = [t for t in traces if t.cost.calls]
     if not traced:
         st.html('<p class="hint">No session here has recorded calls.</p>')
@@ -152,7 +152,7 @@ def many(traces: list[Trace]) -> None:
 
 def wrong(traces: list[Trace]) -> None:
     """Draw what went wrong, with filters."""
-    state.show_place(view="wrong", session="")
+    state.address.show_place(view="wrong", session="")
     found = [(t, i) for t in traces for i in t.incidents]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kinds = st.multiselect(
@@ -181,18 +181,18 @@ def wrong(traces: list[Trace]) -> None:
 
 def prices(entries: list[Entry]) -> None:
     """Draw the price list, and let own entries be added, changed and taken out."""
-    state.show_place(view="prices", session="")
+    state.address.show_place(view="prices", session="")
     st.html(
         '<p class="remark">US dollars for a million tokens, from a day on. A session is counted by the newest entry that is not younger than '
         "it. Prices change: check yours at the provider. The same name on a server of your own may cost nothing, or something else.</p>"
     )
     try:
-        own = state.price_book().own()
+        own = state.costs.price_book().own()
     except StoreError as error:
         st.warning(theme.plain(str(error)))
         return
     seen = [name for entry in entries for name in entry.model.split(", ") if name and name != REHEARSAL]
-    names = list(dict.fromkeys([*(m for m in state.voices() if m != REHEARSAL), *seen, *(p.model for p in own)]))
+    names = list(dict.fromkeys([*(m for m in state.voices.known() if m != REHEARSAL), *seen, *(p.model for p in own)]))
     with (
         st.form("trace_price", clear_on_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
@@ -220,7 +220,7 @@ def prices(entries: list[Entry]) -> None:
 
 
 def take_out(left: list[Price]) -> None:
-    state.keep_prices(left)
+    state.costs.keep_prices(left)
 
 
 def listing(found: Sequence[Price], key: str) -> None:
@@ -243,13 +243,13 @@ def keep(own: list[Price], given: dict[str, Any]) -> list[Price]:
         state.say(f"A price needs {' and '.join(missing)}.")
         return own
     now = [*(p for p in own if (p.model, p.since) != (new.model, new.since)), new]
-    return now if state.keep_prices(now) else own
+    return now if state.costs.keep_prices(now) else own
 
 
 def page() -> None:
     """Draw the view that is wanted."""
     if state.enter("trace") or state.kept("trace_view") is None:
-        asked, session = state.place_asked("view", "session")
+        asked, session = state.address.place_asked("view", "session")
         if asked in VIEWS or session:
             state.keep("trace_view", asked if asked in VIEWS else "one")
     with st.container(key="trace", gap="small"):
@@ -259,7 +259,7 @@ def page() -> None:
                 "View", list(VIEWS), default=None if state.kept("trace_view") else "one", required=True, key="trace_view",
                 format_func=lambda v: VIEWS[v], label_visibility="collapsed", persist_state="session",
             )  # fmt: skip
-        entries = state.recent(MOST)
+        entries = state.sessions.recent(MOST)
         if view == "prices":
             prices(entries)
         elif not entries:
@@ -268,9 +268,9 @@ def page() -> None:
                 "what it took: time, tokens and, where prices are known, money. Begin a session first.</p></section>"
             )
         elif view == "many":
-            many(state.traces(entries, state.prices()))
+            many(state.costs.traces(entries, state.costs.prices()))
         elif view == "wrong":
-            wrong(state.traces(entries, state.prices()))
+            wrong(state.costs.traces(entries, state.costs.prices()))
         else:
             one(entries)
         if told := state.told():

@@ -40,7 +40,7 @@ def starting() -> Cast:
 def key_field(name: str, address: str, label: str, found: Amiss, asked: bool, preset: Preset | None = None) -> None:
     """Draw the field for a key; what is typed leaves it at once for this session's memory."""
     url = state.kept(address) or ""
-    own, environment = state.own_keys().get(state.server_of(url)), state.environment_key(url)
+    own, environment = state.voices.own_keys().get(state.voices.server_of(url)), state.voices.environment_key(url)
     if own:
         told = "A key is kept for this server. Type another to replace it."
     elif environment:
@@ -48,7 +48,7 @@ def key_field(name: str, address: str, label: str, found: Amiss, asked: bool, pr
     else:
         told = "Press Enter to keep it."
     st.text_input(
-        label, key=name, type="password", autocomplete="off", on_change=state.take_key, args=(name, address),
+        label, key=name, type="password", autocomplete="off", on_change=state.voices.take_key, args=(name, address),
         placeholder="••••••••" if own or environment else "Mostly not needed here" if preset and not preset.needs_key else "",
     )  # fmt: skip
     st.html(f'<p class="hint">{escape(told)}</p>')
@@ -72,7 +72,7 @@ def server(first: Voice, asked: bool) -> tuple[Fields, Amiss, FanOut]:
         given = (first.base_url or OPENAI_URL) if mine else ""
         st.text_input(
             "Address of the server (base URL)", given or preset.base_url, key=url, persist_state="session",
-            placeholder="http://localhost:8000/v1", on_change=state.take_key, args=(key, url),
+            placeholder="http://localhost:8000/v1", on_change=state.voices.take_key, args=(key, url),
         )  # fmt: skip
     if azure:
         with places[1]:
@@ -81,7 +81,7 @@ def server(first: Voice, asked: bool) -> tuple[Fields, Amiss, FanOut]:
     fields = Fields(
         base_url=address,
         model=state.kept(name, called) or "",
-        key=state.key_for(address),
+        key=state.voices.key_for(address),
         typed_key=state.kept(key) or "",
         needs_key=preset.needs_key,
         azure=azure,
@@ -105,7 +105,7 @@ def server(first: Voice, asked: bool) -> tuple[Fields, Amiss, FanOut]:
 
 def offered(ask: bool, fields: Fields, found: Amiss, pick: str, name: str) -> None:
     """Draw the models a server lists, once they have been asked for."""
-    place, lists = state.server_of(fields.base_url), state.kept("models_lists", {})
+    place, lists = state.voices.server_of(fields.base_url), state.kept("models_lists", {})
     if ask and place and "key" not in found.wrong:
         probe = Voice(model="any", base_url=fields.base_url, api_key=fields.key, api_version=fields.api_version)
         lists = lists | {place: voices.listed(waited(known_models(probe), "Asking for the list of models"))}
@@ -154,7 +154,7 @@ def answering(first: Voice, kind: str, preset: Preset, found: Amiss) -> FanOut:
             format_func=lambda w: voices.FAN_OUTS[w][0], captions=[text for _, text in voices.FAN_OUTS.values()],
             persist_state="session",
         )  # fmt: skip
-        calls = state.cast().calls_in_flight
+        calls = state.voices.cast().calls_in_flight
         st.html(
             f'<p class="hint">At most {calls} calls run at the same time, for everybody who uses this app together. '
             "Whoever runs it sets this number.</p>"
@@ -200,7 +200,7 @@ def other(agent: str, default: Fields | None, asked: bool) -> tuple[Fields | Non
         with sides[0]:
             st.text_input(
                 "Address of the server (base URL)", key=ids["url"], persist_state="session",
-                placeholder="http://localhost:8000/v1", on_change=state.take_key, args=(ids["key"], ids["url"]),
+                placeholder="http://localhost:8000/v1", on_change=state.voices.take_key, args=(ids["key"], ids["url"]),
             )  # fmt: skip
             azure = ".azure.com" in (state.kept(ids["url"]) or "")
             if azure:
@@ -211,7 +211,7 @@ def other(agent: str, default: Fields | None, asked: bool) -> tuple[Fields | Non
     fields = Fields(
         base_url=address,
         model=(state.kept(ids["name"]) or "").strip() or (above.model if above else ""),
-        key=state.key_for(address),
+        key=state.voices.key_for(address),
         typed_key=(state.kept(ids["key"]) or "") if source == "own" else "",
         azure=above.azure if above else azure,
         api_version=above.api_version if above else (state.kept(ids["version"]) or ""),
@@ -250,7 +250,7 @@ def layout() -> tuple[Any, ...]:
 
 def keys() -> None:
     """Say where keys are, and let them be forgotten."""
-    kept = state.own_keys()
+    kept = state.voices.own_keys()
     st.html(
         '<section class="card"><header><h3>Keys</h3></header><p class="says">Keys stay in this browser session\'s memory and '
         "are gone when you close it or load the page anew. They are sent only to the server they were given for, and never "
@@ -259,12 +259,12 @@ def keys() -> None:
         + "</section>"
     )
     if kept:
-        st.button("Forget my keys", icon=":material/key_off:", key="models_forget", on_click=state.forget_keys)
+        st.button("Forget my keys", icon=":material/key_off:", key="models_forget", on_click=state.voices.forget_keys)
 
 
 def back() -> None:
     """Let the built-in cast speak again, for everybody; the fields stay as they are."""
-    state.set_cast(Cast(calls_in_flight=state.cast().calls_in_flight))
+    state.voices.set_cast(Cast(calls_in_flight=state.voices.cast().calls_in_flight))
     state.keep("models_who", "rehearsal")
     state.keep("models_agents", [])
 
@@ -305,7 +305,7 @@ def page() -> None:
         rows = others(default, asked)
         finish(default, found, rows, fan_out)
     with right, st.container(gap="small", key="models_now"):
-        now = state.cast()
+        now = state.voices.cast()
         st.html(voices.speaking(now))
         if voices.distinct(now):
             st.button("Back to Rehearsal", icon=":material/undo:", key="models_back", on_click=back)
@@ -322,7 +322,7 @@ def to_the_session() -> None:
 
 def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | None, Amiss]], fan_out: FanOut) -> None:
     """Draw what can be done with the fields: try them, or let them speak."""
-    now = state.cast()
+    now = state.voices.cast()
     whole = not found and not any(wrong for _, wrong in rows.values())
     wanted = wanted_cast(default, rows, fan_out, now) if whole else None
     speaks = wanted is not None and voices.alike(wanted, now)
@@ -348,7 +348,7 @@ def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | 
             state.keep("models_asked", layout())
             st.rerun()
     elif use_it and wanted is not None:
-        state.set_cast(wanted)
+        state.voices.set_cast(wanted)
         state.keep("models_asked", None)
         st.rerun()
     elif test and wanted is not None:

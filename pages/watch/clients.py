@@ -29,9 +29,9 @@ PLACE = ("client", "with")
 def current(came: bool) -> View:
     """Return what the page shows: what the address asks for, or what this browser session looked at last."""
     held: View | None = state.kept("clients_view")
-    id, other = state.place_asked(*PLACE)
-    known = state.clients()
-    if held is None or (came and id) or (not came and state.place_moved(PLACE)):
+    id, other = state.address.place_asked(*PLACE)
+    known = state.clients.everyone()
+    if held is None or (came and id) or (not came and state.address.place_moved(PLACE)):
         there = [View("compare", id, other)] if other in known else [View("client", id)] if id else []
         held = there[0] if there and id in known else View()
         if id and id not in known:
@@ -41,7 +41,7 @@ def current(came: bool) -> View:
     state.keep("clients_view", held)
     edit = client_form.edits().get(held.id)
     shown = (edit.base.id if edit and edit.base else "") if held.kind == "edit" else held.id
-    state.show_place(**{"client": shown, "with": held.other})
+    state.address.show_place(**{"client": shown, "with": held.other})
     return held
 
 
@@ -69,7 +69,7 @@ def new() -> None:
 
 def change(profile: ClientProfile) -> None:
     """Open the form on a client: on itself where it is an own one, on a copy where it is a sample."""
-    if profile.id not in state.own_clients():
+    if profile.id not in state.clients.own():
         return write(clients.copy_of(profile, secrets.token_hex(4)))
     begun = next((edit for edit in client_form.edits().values() if edit.base and edit.base.id == profile.id), None)
     write(begun or Edit(secrets.token_hex(4), clients.flat(profile), base=profile))
@@ -96,10 +96,10 @@ def save(key: str, *, start: bool = False) -> None:
             state.keep("clients_section", "Person")
         return state.keep("clients_amiss", str(error))
     client_form.forget(key)
-    state.client_changed(profile.id)
+    state.sessions.client_changed(profile.id)
     show(View("client", profile.id))
     state.keep("clients_done", f"{profile.name} is saved.")
-    if edit.origin and edit.origin.id in state.clients():
+    if edit.origin and edit.origin.id in state.clients.everyone():
         state.keep("clients_origin", {**state.kept("clients_origin", {}), profile.id: edit.origin.id})
     if start:
         begin(profile)
@@ -116,12 +116,12 @@ def discard(key: str) -> None:
     edit = client_form.edits()[key]
     client_form.forget(key)
     origin = edit.base or edit.origin
-    show(View("client", origin.id) if origin and origin.id in state.clients() else View())
+    show(View("client", origin.id) if origin and origin.id in state.clients.everyone() else View())
 
 
 def delete(profile: ClientProfile) -> None:
     if _tried(partial(state.store().delete_client, profile.id)):
-        state.client_changed(profile.id)
+        state.sessions.client_changed(profile.id)
         show(View())
         state.keep("clients_done", f"{profile.name} is deleted. Sessions made with this client stay.")
         state.keep("clients_gone", profile.id)
@@ -144,7 +144,7 @@ def _tried(work: Callable[[], object]) -> bool:
 
 def begin(profile: ClientProfile) -> None:
     """Go to the session page with a client chosen."""
-    state.prepare_with(profile)
+    state.sessions.prepare_with(profile)
     try:
         st.switch_page(SESSION_PAGE)
     except StreamlitAPIException:
@@ -156,7 +156,7 @@ def begin(profile: ClientProfile) -> None:
 
 def browse() -> None:
     """Draw the clients as cards, with what narrows them down."""
-    own, everybody = state.own_clients(), state.clients()
+    own, everybody = state.clients.own(), state.clients.everyone()
     st.header("Clients")
     st.markdown(
         "Everybody here is invented. Open a client to read the whole of it and to start a session; write one of your own, or "
@@ -293,7 +293,7 @@ def _file(make: Callable[[Sequence[ClientProfile]], str], profiles: Sequence[Cli
 
 def whole(profile: ClientProfile) -> None:
     """Draw all there is about a client, and what can be done with it."""
-    own = profile.id in state.own_clients()
+    own = profile.id in state.clients.own()
     back()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="client_head"):
         st.header(theme.plain(clients.line(profile)), width="content")
@@ -361,7 +361,9 @@ def form(edit: Edit) -> None:
     found = edit.hints()
     left, right = st.columns([7, 4], gap="large")
     with left, st.container(gap="xsmall", key="client_form"):
-        client_form.draw(edit, found, clients.thinking_habits(state.clients().values()), state.kept("clients_amiss", ""))
+        client_form.draw(
+            edit, found, clients.thinking_habits(state.clients.everyone().values()), state.kept("clients_amiss", "")
+        )
     with right, st.container(gap="small", key="client_side"):
         side(edit, found)
 
@@ -417,7 +419,7 @@ def comparing(view: View) -> None:
     """Draw what differs between two clients."""
     back()
     st.header("Compare two clients")
-    known, own = state.clients(), state.own_clients()
+    known, own = state.clients.everyone(), state.clients.own()
     ids = list(known)
     first = ids.index(view.id) if view.id in known else None
     second = ids.index(view.other) if view.other in known else None
@@ -449,7 +451,7 @@ def page() -> None:
     """Draw what is looked at."""
     view = current(state.enter("clients"))
     if view.kind == "client":
-        whole(state.clients()[view.id])
+        whole(state.clients.everyone()[view.id])
     elif view.kind == "edit":
         form(client_form.edits()[view.id])
     elif view.kind == "compare":

@@ -40,8 +40,8 @@ def tried(work: Callable[[], Any]) -> bool:
 
 def open_it(id: str, turn: int | None = None) -> None:
     """Make a session the one that the session page shows, and go there at the next drawing."""
-    if state.open_stored(id):
-        state.look_at(turn)
+    if state.sessions.open_stored(id):
+        state.sessions.look_at(turn)
         state.keep("library_go", True)
 
 
@@ -199,14 +199,14 @@ def wishes(entries: Sequence[Entry]) -> tuple[str, Wish]:
     }
     chosen: dict[str, tuple[str, ...]] = {}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="library_wishes"):
-        state.from_address("search")
+        state.address.from_address("search")
         words = st.text_input(
             "Search", key="search", persist_state="session", icon=":material/search:", width=320,
             placeholder="Words of a client, plan, title or dialogue",
             help='All words must stand somewhere in the session. Words in "double quotes" must stand together.',
         )  # fmt: skip
         for name, (label, values, title) in options.items():
-            state.from_address(name, values)
+            state.address.from_address(name, values)
             chosen[name] = tuple(
                 st.multiselect(
                     label,
@@ -218,7 +218,7 @@ def wishes(entries: Sequence[Entry]) -> tuple[str, Wish]:
                     placeholder="All" if name == "show" else "Any",
                 )
             )
-    state.to_address("search", *options)
+    state.address.to_address("search", *options)
     attitudes = tuple(map(Attitude, chosen["attitude"]))
     return words.strip(), Wish(attitudes, chosen["method"], chosen["model"], chosen["tag"], chosen["show"])
 

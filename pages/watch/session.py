@@ -16,10 +16,10 @@ from ui import care, change, compare, live, rules, seat, state, theme, trace, tr
 from ui.runner import Run, Snapshot
 
 
-def settings(session: Session, key: str) -> state.Wanted:
+def settings(session: Session, key: str) -> state.sessions.Wanted:
     """Draw the settings of a session to be; return what is wanted."""
-    now = state.wanted_of(session)
-    clients, methods = state.clients(), list(METHODS)
+    now = state.sessions.wanted_of(session)
+    clients, methods = state.clients.everyone(), list(METHODS)
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"{key}_row"):
         client = st.selectbox(
             "Client", list(clients), index=list(clients).index(now.client), key=f"{key}_client", width=430,
@@ -34,12 +34,14 @@ def settings(session: Session, key: str) -> state.Wanted:
             "Method", methods, index=methods.index(now.method), key=f"{key}_method", width=220,
             format_func=lambda m: METHODS[m].title, help="\n".join(f"- {m.title}: {m.summary}" for m in METHODS.values()),
         )  # fmt: skip
-        turns = st.number_input("Turns", state.TURNS[0], state.TURNS[-1], now.turns, key=f"{key}_turns", width=110)
+        turns = st.number_input(
+            "Turns", state.sessions.TURNS[0], state.sessions.TURNS[-1], now.turns, key=f"{key}_turns", width=110
+        )
         visibility, seed = research(now, key)
     return replace(now, client=client, attitude=attitude, method=method, turns=turns, visibility=visibility, seed=seed)
 
 
-def research(now: state.Wanted, key: str) -> tuple[Visibility, int]:
+def research(now: state.sessions.Wanted, key: str) -> tuple[Visibility, int]:
     """Draw the settings only a researcher asks for; return who sees what, and the seed."""
     with st.popover("More", icon=":material/science:", key=f"{key}_more"):
         visibility = st.radio(
@@ -60,26 +62,28 @@ def _person(profile: Any) -> str:
 
 def top(session: Session, snap: Snapshot | None) -> None:
     """Draw who is in the session and how it is made; settings are open until the first turn."""
-    begun = state.started(session) or (snap is not None and snap.live)
-    replay = state.showing_recording()
+    begun = state.sessions.started(session) or (snap is not None and snap.live)
+    replay = state.view.showing_recording()
     with st.container(key="top", gap="small"):
         if not begun:
             wanted = settings(session, "want")
-            if wanted != state.wanted_of(session):
-                state.prepare(wanted)
+            if wanted != state.sessions.wanted_of(session):
+                state.sessions.prepare(wanted)
                 st.rerun()
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="top_row"):
             st.html(_facts(session, begun), width="content")
             _model()
             st.space("stretch")
-            if state.rehearsing() and not replay:
-                st.segmented_control("Pace", list(state.PACES), default=state.pace(), required=True, key="pace",
+            if state.voices.rehearsing() and not replay:
+                st.segmented_control("Pace", list(state.voices.PACES), default=state.voices.pace(), required=True, key="pace",
                                      label_visibility="collapsed", persist_state="session")  # fmt: skip
             if begun and not replay:
                 with st.popover("New session", icon=":material/add:", key="new"):
                     st.markdown("A new session begins beside this one, which stays under Recent.")
                     wanted = settings(session, "new")
-                    st.button("Set up this session", type="primary", key="new_go", on_click=state.prepare, args=(wanted,))
+                    st.button(
+                        "Set up this session", type="primary", key="new_go", on_click=state.sessions.prepare, args=(wanted,)
+                    )
             recent()
 
 
@@ -87,19 +91,19 @@ def view() -> None:
     """Draw for whom the page is drawn, and how."""
     with st.popover("View", icon=":material/visibility:", key="view"):
         st.radio(
-            "Show it to a", list(state.AUDIENCES), index=list(state.AUDIENCES).index(state.audience()), key="audience_field",
-            format_func=str.capitalize, captions=list(state.AUDIENCES.values()), on_change=state.set_audience,
+            "Show it to a", list(state.view.AUDIENCES), index=list(state.view.AUDIENCES).index(state.view.audience()), key="audience_field",
+            format_func=str.capitalize, captions=list(state.view.AUDIENCES.values()), on_change=state.view.set_audience,
             args=("audience_field",),
         )  # fmt: skip
         st.button(
-            "Presenter mode", icon=":material/present_to_all:", key="present", on_click=state.present, args=(True,),
+            "Presenter mode", icon=":material/present_to_all:", key="present", on_click=state.view.present, args=(True,),
             help="Large type, the dialogue alone, one key to go on.",
         )  # fmt: skip
 
 
 def _model() -> None:
     """Name the model that speaks and link to where it is chosen; where the page stands alone there is no link."""
-    label = f"Model: {state.model_line()}"
+    label = f"Model: {state.voices.model_line()}"
     try:
         st.page_link("pages/setup/models.py", label=theme.plain(label), icon=":material/tune:")
     except StreamlitAPIException:
@@ -119,7 +123,7 @@ def _facts(session: Session, begun: bool) -> str:
         ]
     else:
         facts = ["<b>Ready to begin.</b> Next turn makes the plan and the first turn."]
-    if own := state.prompts_of(session):
+    if own := state.prompts.known_as(session):
         facts.append(f'<b class="badge">Own prompts: {escape(own)}</b>')
     return f'<div class="facts">{"".join(f"<span>{fact}</span>" for fact in facts)}</div>'
 
@@ -130,7 +134,7 @@ def recent() -> None:
     if not box.open:
         return
     with box:
-        entries = state.recent()
+        entries = state.sessions.recent()
         if not entries:
             st.markdown("No session has been kept yet. A session is kept from its plan or first turn on.")
         for entry in entries:
@@ -144,7 +148,7 @@ def recent() -> None:
 
 
 def _open(id: str) -> None:
-    state.open_stored(id)
+    state.sessions.open_stored(id)
 
 
 def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: int, newest: int) -> None:
@@ -153,31 +157,31 @@ def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: in
     mine = snap is not None and snap.mine
     to_the_end = running and (not mine or (snap is not None and snap.goal == "end"))
     stoppable = running and mine and snap is not None and snap.state == "running"
-    playing = state.showing_recording()
+    playing = state.view.showing_recording()
     ended = session.ended
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
         st.button(
-            "Next turn", type="primary", icon=":material/skip_next:", key="next", shortcut="N", on_click=state.go,
+            "Next turn", type="primary", icon=":material/skip_next:", key="next", shortcut="N", on_click=state.runs.go,
             args=(session, "turn"), disabled=running or ended or playing,
         )  # fmt: skip
         st.button(
-            "Play to the end", icon=":material/play_arrow:", key="play", shortcut="P", on_click=state.go,
+            "Play to the end", icon=":material/play_arrow:", key="play", shortcut="P", on_click=state.runs.go,
             args=(session, "end"), disabled=ended or playing or to_the_end,
         )  # fmt: skip
         st.button(
-            "Stop", icon=":material/stop:", key="stop", shortcut="S", on_click=state.stop, args=(run,),
+            "Stop", icon=":material/stop:", key="stop", shortcut="S", on_click=state.runs.stop, args=(run,),
             disabled=not stoppable,
         )  # fmt: skip
         with st.popover(
-            "Start over", icon=":material/restart_alt:", key="over", disabled=running or not state.started(session)
+            "Start over", icon=":material/restart_alt:", key="over", disabled=running or not state.sessions.started(session)
         ):
             st.markdown("Begin again with the same client and settings? This session stays under Recent.")
-            st.button("Start over now", key="over_go", on_click=state.start_over, args=(session,))
+            st.button("Start over now", key="over_go", on_click=state.sessions.start_over, args=(session,))
         if playing:
-            st.button("End the recording", icon=":material/close:", key="end_recording", on_click=state.end_recording)
+            st.button("End the recording", icon=":material/close:", key="end_recording", on_click=state.view.end_recording)
         elif any(turn.calls for turn in session.turns):
             st.button(
-                "Show recording", icon=":material/replay:", key="recording", on_click=state.show_recording, args=(session,),
+                "Show recording", icon=":material/replay:", key="recording", on_click=state.view.show_recording, args=(session,),
                 disabled=running, help="Plays this session's words again at a chosen speed. No model is asked.",
             )  # fmt: skip
         if not playing:
@@ -194,15 +198,15 @@ def looking(session: Session, shown: int, newest: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content", key="looking"):
         st.button(
             "", icon=":material/chevron_left:", key="back", shortcut="Left", help="Earlier turn", disabled=shown <= 0,
-            on_click=state.look_at, args=(shown - 1,),
+            on_click=state.sessions.look_at, args=(shown - 1,),
         )  # fmt: skip
         st.html(f'<div class="where">{where}</div>', width=110)
         st.button(
             "", icon=":material/chevron_right:", key="forward", shortcut="Right", help="Later turn",
-            disabled=shown >= newest, on_click=state.look_at, args=(after,),
+            disabled=shown >= newest, on_click=state.sessions.look_at, args=(after,),
         )  # fmt: skip
         st.button(
-            "Latest", icon=":material/last_page:", key="latest", disabled=shown >= newest, on_click=state.look_at,
+            "Latest", icon=":material/last_page:", key="latest", disabled=shown >= newest, on_click=state.sessions.look_at,
             args=(None,),
         )  # fmt: skip
 
@@ -211,11 +215,11 @@ def notes(session: Session, snap: Snapshot | None) -> None:
     """Say what stands in the way, what was kept, and what can be done."""
     if told := state.told():
         st.warning(theme.plain(told))
-    if state.showing_recording():
+    if state.view.showing_recording():
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="playing"):
             remark("This is a recording: the session's own words again. No model is asked and nothing is kept.")
-            st.segmented_control("Speed", list(state.SPEEDS), default=state.speed(), required=True, key="speed",
-                                 label_visibility="collapsed", on_change=state.set_speed)  # fmt: skip
+            st.segmented_control("Speed", list(state.view.SPEEDS), default=state.view.speed(), required=True, key="speed",
+                                 label_visibility="collapsed", on_change=state.view.set_speed)  # fmt: skip
         return
     if (typed := state.kept("typed")) and care.panel(typed):
         st.button("Close this help", key="care_close", icon=":material/close:", on_click=state.note_typed)
@@ -227,12 +231,12 @@ def notes(session: Session, snap: Snapshot | None) -> None:
     if snap.state == "failed":
         with st.container(horizontal=True, vertical_alignment="center", key="failed"):
             st.error(theme.plain(f"{snap.error} {kept}"), icon=":material/error:")
-            st.button("Try again", key="again", icon=":material/refresh:", on_click=state.go, args=(session, snap.goal))
+            st.button("Try again", key="again", icon=":material/refresh:", on_click=state.runs.go, args=(session, snap.goal))
     elif snap.state == "stopped" and snap.given.choice and snap.given.choice.by_person and not session.ended:
         with st.container(horizontal=True, vertical_alignment="center", key="stopped"):
             named = ", ".join(theme.LOOKS[t].title for t in snap.given.choice.techniques)
             remark(f"Stopped. The techniques chosen by hand ({named}) still lead the next turn.")
-            st.button("Let the team choose", key="drop_choice", on_click=state.drop_given, args=(session,))
+            st.button("Let the team choose", key="drop_choice", on_click=state.runs.drop_given, args=(session,))
     elif snap.state == "paused":
         remark(f"Paused at the end of a turn, because nobody was watching. {kept} Next turn or Play goes on.")
     elif snap.live and not snap.mine:
@@ -251,9 +255,9 @@ def announce(session: Session, snap: Snapshot | None) -> None:
 
 
 TABS = {
-    state.CLINICIAN: ["This turn", "Change", "What if"],
-    state.TEACHER: ["This turn", "Session", "Scores", "Change", "What if"],
-    state.RESEARCHER: ["This turn", "Session", "Scores", "Change", "What if", "Calls", "Who sees what"],
+    state.view.CLINICIAN: ["This turn", "Change", "What if"],
+    state.view.TEACHER: ["This turn", "Session", "Scores", "Change", "What if"],
+    state.view.RESEARCHER: ["This turn", "Session", "Scores", "Change", "What if", "Calls", "Who sees what"],
 }
 """What stands beside the dialogue, by audience."""
 
@@ -268,14 +272,19 @@ def stage(session: Session, snap: Snapshot | None, shown: int, newest: int) -> N
         st.html(f'<div class="where">{escape(session.profile.name)} · {where}</div>', width="content")
         st.space("stretch")
         st.button(
-            "Leave", icon=":material/close:", key="leave_stage", shortcut="Escape", on_click=state.present, args=(False,)
+            "Leave",
+            icon=":material/close:",
+            key="leave_stage",
+            shortcut="Escape",
+            on_click=state.view.present,
+            args=(False,),
         )
-        st.button("Back", icon=":material/chevron_left:", key="stage_back", shortcut="Left", on_click=state.look_at,
+        st.button("Back", icon=":material/chevron_left:", key="stage_back", shortcut="Left", on_click=state.sessions.look_at,
                   args=(shown - 1,), disabled=shown <= 0)  # fmt: skip
         after = shown + 1 if shown + 1 < newest else None
-        act, args = (state.look_at, (after,)) if shown < newest else (state.go, (session, "turn"))
+        act, args = (state.sessions.look_at, (after,)) if shown < newest else (state.runs.go, (session, "turn"))
         st.button("Next", type="primary", icon=":material/chevron_right:", key="stage_next", shortcut="Right", on_click=act,
-                  args=args, disabled=over or ((running or awaited) and shown >= newest) or state.showing_recording())  # fmt: skip
+                  args=args, disabled=over or ((running or awaited) and shown >= newest) or state.view.showing_recording())  # fmt: skip
 
 
 def on_stage(now: Snapshot | None, follow: bool) -> None:
@@ -289,39 +298,39 @@ def on_stage(now: Snapshot | None, follow: bool) -> None:
         if follow and now and now.state == "waiting" and seat.composer(session, now, hints=False):
             st.rerun()
     if running and run and snap:
-        live.watch(snap, partial(state.look, run), {}, ending)
+        live.watch(snap, partial(state.runs.look, run), {}, ending)
 
 
 def turn_to(number: int) -> None:
     """Look at the turn that was clicked in the dialogue."""
     if number != shown:
-        state.look_at(number if number < newest else None)
+        state.sessions.look_at(number if number < newest else None)
         st.rerun()
 
 
 state.enter()
-session = state.current()
-run = state.run_of(session)
-snap = state.look(run) if run else None
+session = state.sessions.current()
+run = state.runs.run_of(session)
+snap = state.runs.look(run) if run else None
 if snap:
     session = snap.session
 running = snap is not None and snap.live
 newest = snap.writing if snap and snap.writing else len(session.turns)
-looked = state.looked_at(session)
+looked = state.sessions.looked_at(session)
 shown = newest if looked is None else looked
 
-for_whom = state.audience()
-drafts = for_whom != state.CLINICIAN
+for_whom = state.view.audience()
+drafts = for_whom != state.view.CLINICIAN
 trying = not running and compare.busy(session, shown)
-still = not running and not state.showing_recording()
+still = not running and not state.view.showing_recording()
 
-if state.presenting():
+if state.view.presenting():
     stage(session, snap, shown, newest)
 else:
     top(session, snap)
     controls(session, run, snap, shown, newest)
 notes(session, snap)
-if not state.presenting() and not state.showing_recording():
+if not state.view.presenting() and not state.view.showing_recording():
     change.family_line(session, shown, still=still)
 announce(session, snap)
 
@@ -329,13 +338,13 @@ announce(session, snap)
 @st.fragment(run_every=live.EVERY if running or trying else None)
 def body() -> None:
     """Draw both sides; while a run is live, look in and redraw what grows. It stands last on the page."""
-    now = state.look(run) if run else None
-    if state.moved(session, run) or (running and not (now and now.live)):
+    now = state.runs.look(run) if run else None
+    if state.runs.moved(session, run) or (running and not (now and now.live)):
         st.rerun()
     if not running and trying != compare.busy(session, shown):
         st.rerun()
     follow = looked is None and now is not None and now.writing is not None
-    if state.presenting():
+    if state.view.presenting():
         return on_stage(now, follow)
     left, right = st.columns([5, 7], gap="medium")
     ending: tuple[Any, str] | None = None
@@ -359,7 +368,7 @@ def body() -> None:
                 if name == "This turn" and follow and now:
                     drawn = live.draw(live.scene_of_run(now), drafts)
                 elif name == "This turn":
-                    live.draw(live.scene_of(state.maker_of(session, shown), shown), drafts)
+                    live.draw(live.scene_of(state.forks.maker_of(session, shown), shown), drafts)
                 elif name == "Change":
                     change.panel(session, shown, now)
                 elif name == "What if":
@@ -367,13 +376,13 @@ def body() -> None:
                 elif name == "Session":
                     whole.panel(session, shown)
                 elif name == "Scores":
-                    rules.draw(session, shown, for_whom == state.RESEARCHER)
+                    rules.draw(session, shown, for_whom == state.view.RESEARCHER)
                 elif name == "Calls":
-                    trace.calls(session, shown, state.maker_of)
+                    trace.calls(session, shown, state.forks.maker_of)
                 else:
-                    trace.who_sees_what(state.maker_of(session, shown))
+                    trace.who_sees_what(state.forks.maker_of(session, shown))
     if running and run and snap:
-        live.watch(snap, partial(state.look, run), drawn, ending, drafts)
+        live.watch(snap, partial(state.runs.look, run), drawn, ending, drafts)
 
 
 body()

@@ -1,0 +1,114 @@
+"""What goes on in the background with the session that is looked at, and the seats people take in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from magnet_core.cast import open_models
+from magnet_core.domain import Given, Reply, Session, Speaker
+from magnet_core.errors import MagnetError, StoreError
+from magnet_core.session import NOTHING
+from ui.bench import Bench
+from ui.bench import Wanted as WantedTrial
+from ui.runner import Goal, Run, Seat, Snapshot
+from ui.state import scores, sessions, view, voices
+from ui.state.memory import engine, note_typed, owner, say, store
+
+
+def run_of(session: Session) -> Run | None:
+    """Return the run this page looks at: a recording being shown, or the newest run of the session."""
+    if (id := st.session_state.get("replay")) and (run := engine().run(id)):
+        return run
+    return engine().run_on(session.id)
+
+
+def look(run: Run) -> Snapshot:
+    return run.look(owner())
+
+
+def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None = None) -> None:
+    """Go on with a session in the background; what stands in the way is kept as a sentence.
+
+    What stands already of the turn to come, because its making was broken off, still stands unless other parts are `given`.
+    """
+    run = engine().run_on(session.id)
+    if (
+        given == NOTHING
+        and run
+        and run.state in ("waiting", "failed", "stopped")
+        and len(run.session.turns) == len(session.turns)
+    ):
+        given = run.given
+    if ahead := _gone_on(session):
+        sessions.show(ahead)
+        return say("This session had gone on in another window. This is how it stands now.")
+    sessions.look_at(None)
+    now = voices.cast()
+    try:
+        engine().start(
+            session, goal, owner=owner(), open_models=partial(open_models, now), save=scores.keeping(), fan_out=now.fan_out,
+            given=given, seat=seat,
+        )  # fmt: skip
+    except MagnetError as error:
+        say(str(error))
+
+
+def drop_given(session: Session) -> None:
+    """Let the agents make the whole turn to come: what stood already of it, because its making was broken off, is forgotten."""
+    if (run := engine().run_on(session.id)) and not run.live:
+        run.given = NOTHING
+
+
+def _gone_on(session: Session) -> Session | None:
+    """Return the stored session when it holds more turns than the one at hand."""
+    if not sessions.started(session):
+        return None
+    run = engine().run_on(session.id)
+    if run and run.live:
+        return None
+    try:
+        stored = store().session(session.id)
+    except StoreError:
+        return None
+    return stored if len(stored.turns) > len(session.turns) else None
+
+
+def stop(run: Run) -> None:
+    engine().stop(run)
+
+
+def moved(session: Session, run: Run | None) -> bool:
+    """Tell whether another session or run is to be shown than the one a page was drawn with."""
+    held: Session = st.session_state["session"]
+    return (held.id != session.id and not view.showing_recording()) or run_of(held) is not run
+
+
+def at(id: str) -> tuple[Session | None, Snapshot | None]:
+    """Return a session by its id, and how its run stands."""
+    if run := engine().run_on(id):
+        snap = look(run)
+        return snap.session, snap
+    return sessions.find(id), None
+
+
+def take_seat(session: Session, speaker: Speaker, stays: bool) -> None:
+    """Sit in a chair: the agents go on until it is the person's turn to speak."""
+    go(session, "turn", seat=Seat(speaker, stays))
+
+
+def say_typed(session: Session, snap: Snapshot, text: str, ends: bool = False) -> None:
+    """Let a person's words stand as the message of the chair they sit in."""
+    seat = snap.seat
+    assert seat is not None
+    typed = {"typed": (*snap.given.typed, seat.speaker)}
+    words = {"response": text} if seat.speaker == "counsellor" else {"reply": Reply(text=text, ends_session=ends)}
+    note_typed(text)
+    go(session, "turn", snap.given.model_copy(update=typed | words), seat if seat.stays else None)
+
+
+def try_prompts(wanted: Sequence[WantedTrial], agent: str = "") -> Bench:
+    """Begin trials of the lab in the background."""
+    return Bench(engine(), wanted, agent)
