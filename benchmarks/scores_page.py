@@ -33,7 +33,7 @@ def made(url: str, store: Store, every: int, judge: str) -> tuple[float, int]:
     """Return the seconds to make a session by the engine, and how many scorecards came of it."""
     cast = Cast(default=Voice(model="test-model", base_url=url))
     engine = Engine(64)
-    scorer = Scorer(engine, store.save_card, store.cards, store.session, 64)
+    scorer = Scorer(engine, store.cards.save, store.cards.of, store.session, 64)
     session = new_session(samples()[0], min_turns=20, max_turns=20)
     if judge:
         opener = None if judge == "rules" else lambda limit: open_models(cast, limit)
@@ -50,7 +50,7 @@ def made(url: str, store: Store, every: int, judge: str) -> tuple[float, int]:
     seconds = time.perf_counter() - began
     while any(job.look().live for job in scorer.jobs_on(session.id)):
         time.sleep(0.05)
-    return seconds, len(store.cards(session.id))
+    return seconds, len(store.cards.of(session.id))
 
 
 def live(rounds: int, every: int) -> None:
@@ -90,7 +90,7 @@ def page(sessions: int) -> None:
         os.environ |= {"MAGNET_DATABASE_URL": url, "MAGNET_MODEL": "", "OPENAI_API_KEY": ""}
         store = Store(url)
         asyncio.run(fill(store, sessions))
-        scorer = Scorer(Engine(8), store.save_card, store.cards, store.session, 8)
+        scorer = Scorer(Engine(8), store.cards.save, store.cards.of, store.session, 8)
         began = time.perf_counter()
         job = scorer.start([entry.id for entry in store.recent(sessions)], Order("rules", sheets_of(USUAL)), owner="me")
         while job.look().live:

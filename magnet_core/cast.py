@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
 
 from magnet_core.domain import FanOut, Value
 from magnet_core.models import Model, ModelFor, Player
 from magnet_core.models.openai import OpenAIModel, open_client
+
+if TYPE_CHECKING:
+    from magnet_core.meter import Meter
 
 REHEARSAL = "rehearsal"
 """The name of the built-in model, which needs no endpoint."""
@@ -104,10 +107,13 @@ PRESETS: dict[str, Preset] = {
 
 
 @asynccontextmanager
-async def open_models(cast: Cast, limit: asyncio.Semaphore | None = None) -> AsyncIterator[ModelFor]:
+async def open_models(
+    cast: Cast, limit: asyncio.Semaphore | None = None, meter: Meter | None = None
+) -> AsyncIterator[ModelFor]:
     """Give the players of a cast while the context is open; close their connections at its end.
 
-    `limit` counts the calls in flight where several casts share an endpoint. Raises `SettingsError` for a broken address.
+    `limit` counts the calls in flight where several casts share an endpoint; `meter` counts what they use. Raises
+    `SettingsError` for a broken address.
     """
     limit = limit or asyncio.Semaphore(cast.calls_in_flight)
     async with AsyncExitStack() as stack:
@@ -124,7 +130,8 @@ async def open_models(cast: Cast, limit: asyncio.Semaphore | None = None) -> Asy
                 key = voice.api_key.get_secret_value() if voice.api_key else ""
                 clients[place] = client = open_client(voice.base_url, key, voice.api_version)
                 stack.push_async_callback(client.close)
-            return OpenAIModel(voice.model, clients[place], timeout=voice.timeout, limit=limit)
+            model = OpenAIModel(voice.model, clients[place], timeout=voice.timeout, limit=limit)
+            return meter.over(model) if meter else model
 
         players: dict[Voice, Player] = {}
         for voice in (cast.default, *cast.overrides.values()):

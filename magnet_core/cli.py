@@ -271,7 +271,7 @@ def _rubrics() -> list[Rubric]:
 
     store = Store(settings().database_url)
     try:
-        return store.rubrics()
+        return store.rubrics.all()
     finally:
         store.close()
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from magnet_core.domain import AgentCall, Session, Value
+from magnet_core.domain import AgentCall, Session, Usage, Value
 from magnet_core.errors import SettingsError
 from magnet_core.knowledge import read
 
@@ -83,12 +83,16 @@ def shipped() -> Prices:
 
 def price_of(call: AgentCall, prices: Prices, day: date) -> float | None:
     """Return what a call cost in dollars; None where its tokens or its model's price are not known."""
-    price = prices.on(call.model, day)
+    return price_of_usage(call.model, call.usage, prices, day)
+
+
+def price_of_usage(model: str, usage: Usage, prices: Prices, day: date) -> float | None:
+    """Return what a model's tokens cost in dollars on a day; None where they or the price are not known."""
+    price = prices.on(model, day)
     if price is None:
         return None
     if not (price.input or price.cached or price.output):
         return 0.0
-    usage = call.usage
     if usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     cached = min(usage.cached_tokens or 0, usage.prompt_tokens)

@@ -5,6 +5,7 @@ Everything here is a value: it never changes, compares by content, and refuses f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
@@ -224,6 +225,14 @@ class Usage(Value):
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+
+    @classmethod
+    def total(cls, usages: Sequence[Usage]) -> Usage:
+        """Return the tokens of several answers together; None where none of them said."""
+        if len(usages) == 1:
+            return usages[0]
+        counts = {name: [n for u in usages if (n := getattr(u, name)) is not None] for name in cls.model_fields}
+        return cls.model_validate({name: sum(known) if known else None for name, known in counts.items()})
 
 
 class AgentCall(Value):

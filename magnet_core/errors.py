@@ -8,6 +8,7 @@
   x SessionFileError a file holds no session that can be read
   x ModelError        a model gave no answer
     + transient, retry_after: whether asking again can help, and when
+  x BudgetSpent       no further call is to be paid
   x AgentFailed       an agent got no answer for good; the turn is undone
 """
 
@@ -54,6 +55,10 @@ class ModelError(MagnetError):
         """A short word for the cause: key, model, server, timeout, busy, broken, refused, length."""
         self.transient = transient
         self.retry_after = retry_after
+
+
+class BudgetSpent(MagnetError):
+    """No further call is to be paid; what was being made is left undone."""
 
 
 class AgentFailed(MagnetError):

@@ -1,14 +1,18 @@
-"""What all tests share: a local endpoint, and no way out of this machine."""
+"""What all tests share: a local endpoint, a library to keep things in, and no way out of this machine."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from magnet_core.store import Store
+from magnet_core.store.database import TABLES, Database
 from tests.llm_server import LlmServer, Manners
 
 
@@ -61,6 +65,22 @@ def endpoint() -> Iterator[Callable[..., LlmServer]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Open an empty library in a file, and once more in PostgreSQL where there is one to test with."""
+    url = f"sqlite:///{tmp_path}/new/folder/magnet.db"
+    if request.param == "postgresql":
+        if not (url := os.environ.get("MAGNET_TEST_POSTGRESQL", "")):
+            pytest.skip("MAGNET_TEST_POSTGRESQL names no database to test with.")
+        database = Database(url)
+        with database.writing() as connection:
+            TABLES.drop_all(connection)
+        database.close()
+    library = Store(url)
+    yield library
+    library.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

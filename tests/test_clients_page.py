@@ -188,7 +188,7 @@ def test_a_client_is_built_section_by_section_and_can_be_chosen_for_a_session(ap
     assert field(app, "intake.name").value == "Tom Ashby"
     press(app, "client_save")
     assert "Tom Ashby is saved." in words(app)
-    (kept,) = state.store().clients()
+    (kept,) = state.store().clients.all()
     case = kept.conceptualisation
     assert case and (case.intensity, case.distortions) == (80, ("labelling",))
     assert case.evidence_for == ("I burnt the sauce", "I was late")
@@ -213,7 +213,7 @@ def test_unsaved_changes_survive_other_pages_and_say_so(app: AppTest) -> None:
     press(app, next(b.key for b in app.button if b.key.startswith("write_")))
     assert field(app, "intake.past_history").value == "Never before."
     press(app, "client_discard_now")
-    assert "Not saved yet" not in words(app) and not state.store().clients()
+    assert "Not saved yet" not in words(app) and not state.store().clients.all()
 
 
 def test_a_client_without_a_name_is_not_saved_and_nothing_is_lost(app: AppTest) -> None:
@@ -231,7 +231,7 @@ def test_editing_a_sample_makes_a_copy(app: AppTest) -> None:
     press(app, "client_edit")
     fill(app, "intake.occupation", "Bridge engineer")
     press(app, "client_save")
-    (kept,) = state.store().clients()
+    (kept,) = state.store().clients.all()
     assert kept.id != MEI and kept.intake.occupation == "Bridge engineer"
     assert sample(MEI).intake.occupation == "Structural engineer"
     press(app, "client_compare")
@@ -262,7 +262,7 @@ def test_the_attitude_s_text_is_shown_and_can_be_changed(app: AppTest) -> None:
     press(app, next(b.key for b in app.button if b.key.endswith("instruction_neutral_back")))
     assert field(app, "instruction_neutral").value == clients.standard_instruction("neutral")
     press(app, "client_save")
-    assert state.store().clients()[0].attitude_instruction == ""
+    assert state.store().clients.all()[0].attitude_instruction == ""
     assert app.session_state["session"].profile.attitude_instruction == "", "a session to be has the client as it is now"
 
 
@@ -272,7 +272,7 @@ def test_the_same_person_with_another_attitude(app: AppTest) -> None:
     assert field(app, "attitude").value == "negative"
     assert field(app, "instruction_negative").value == clients.standard_instruction("negative")
     press(app, "client_save")
-    (kept,) = state.store().clients()
+    (kept,) = state.store().clients.all()
     assert kept.with_attitude(Attitude.NEUTRAL).model_copy(update={"id": MEI}) == sample(MEI)
     press(app, "client_compare")
     assert "1 field differs" in words(app) and "negative" in words(app)
@@ -288,36 +288,36 @@ def test_any_two_clients_can_be_compared(app: AppTest) -> None:
 
 
 def test_a_client_changed_in_another_window_is_not_overwritten(app: AppTest) -> None:
-    (kept,) = state.store().add_clients([rosa()])
+    (kept,) = state.store().clients.add([rosa()])
     app.run()
     press(app, f"open_{kept.id}")
     press(app, "client_edit")
     fill(app, "intake.occupation", "Nurse")
     theirs = kept.model_copy(update={"summary": "Changed elsewhere"})
-    state.store().save_client(theirs, over=kept)
+    state.store().clients.save(theirs, over=kept)
     press(app, "client_save")
     assert "changed in another window" in words(app)
     press(app, "client_save_new")
-    assert {p.summary or p.intake.occupation for p in state.store().clients()} == {"Changed elsewhere", "Nurse"}
+    assert {p.summary or p.intake.occupation for p in state.store().clients.all()} == {"Changed elsewhere", "Nurse"}
 
 
 def test_deleting_asks_first_and_can_be_undone(app: AppTest) -> None:
-    (kept,) = state.store().add_clients([rosa()])
+    (kept,) = state.store().clients.add([rosa()])
     app.run()
     press(app, f"open_{kept.id}")
     press(app, "client_delete_now")
     assert "is deleted" in words(app) and kept.id not in opened(app)
     press(app, "clients_undo")
     assert "The client is back." in words(app)
-    assert state.store().clients() == [kept]
+    assert state.store().clients.all() == [kept]
 
 
 def test_a_client_deleted_elsewhere_leaves_the_session_page_in_order(app: AppTest) -> None:
-    (kept,) = state.store().add_clients([rosa()])
+    (kept,) = state.store().clients.add([rosa()])
     app.run()
     press(app, f"open_{kept.id}")
     press(app, "client_start")
-    state.store().delete_client(kept.id)
+    state.store().clients.delete(kept.id)
     app.run()
     assert not app.exception
 
@@ -355,7 +355,7 @@ def test_notes_are_drafted_from_and_only_what_is_confirmed_counts(app: AppTest) 
     assert (field(app, "intake.name").value, field(app, "intake.age").value) == ("Rosa Lindqvist", 35)
     assert field(app, "intake.occupation").value == "", "what was not confirmed is not taken"
     press(app, "client_save")
-    assert state.store().clients()[0].conceptualisation is None
+    assert state.store().clients.all()[0].conceptualisation is None
 
 
 def test_a_model_that_is_set_drafts_and_its_inventions_are_refused(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,22 +429,22 @@ def test_files_of_all_shapes_are_reported_on_and_kept_when_said_so(app: AppTest)
         ("broken.json", "{"),
     )
     assert "<b>4</b> clients" in words(app) and any("broken" in error.value for error in app.error)
-    assert not state.store().clients(), "nothing is kept before somebody says so"
+    assert not state.store().clients.all(), "nothing is kept before somebody says so"
     key = next(box.key for box in app.checkbox if box.key.endswith("_2_keep")).removesuffix("_keep")
     app.session_state[key] = True
     app.run()
     assert "shoe_size" in words(app) and "No field of a profile is called so." in words(app)
     app.checkbox(key=f"{key}_keep").uncheck().run()
     press(app, "clients_keep")
-    assert "3 clients are kept." in words(app) and len(state.store().clients()) == 3
+    assert "3 clients are kept." in words(app) and len(state.store().clients.all()) == 3
 
 
 def test_what_is_there_already_is_not_kept_twice(app: AppTest) -> None:
-    state.store().add_clients([rosa()])
-    upload(app, ("all.json", profiles_json([*state.store().clients(), sample(MEI), rosa(id="new", summary="New")])))
+    state.store().clients.add([rosa()])
+    upload(app, ("all.json", profiles_json([*state.store().clients.all(), sample(MEI), rosa(id="new", summary="New")])))
     assert app.button(key="clients_keep").label == "Keep 1 client"
     press(app, "clients_keep")
-    assert len(state.store().clients()) == 2
+    assert len(state.store().clients.all()) == 2
 
 
 # Text is text
@@ -453,7 +453,7 @@ def test_what_is_there_already_is_not_kept_twice(app: AppTest) -> None:
 def test_what_a_client_says_is_never_markup(app: AppTest) -> None:
     texts = {name: HOSTILE for name, about in fields().items() if about.kind == "text" and name != "attitude"}
     evil = build({**texts, "intake.name": HOSTILE, "conceptualisation.evidence_for": [HOSTILE]})
-    (kept,) = state.store().add_clients([evil.model_copy(update={"gaps": (HOSTILE,)})])
+    (kept,) = state.store().clients.add([evil.model_copy(update={"gaps": (HOSTILE,)})])
     app.run()
 
     def harmless() -> None:

@@ -151,7 +151,7 @@ def test_a_budget_needs_prices_and_ends_the_job(endpoint: Callable[..., LlmServe
     batch = Batch((session,), partial(open_models, opened), ("test-model",))
     with pytest.raises(SettingsError, match="none is known for test-model"):
         state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1.0)
-    state.costs.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    state.store().prices.keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
     job = state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1e-9)
     assert job.future
     job.future.result(20)
@@ -184,6 +184,6 @@ def test_a_budget_is_offered_before_the_first_session_of_a_priced_model(monkeypa
     at = page_with(compare_methods=["plain"])
     assert at.multiselect(key="compare_models").value == ["test-model"], "the model that is set up comes first"
     assert not [n for n in at.number_input if n.key == "compare_budget"], "no price is known for it"
-    state.costs.price_book().keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    state.store().prices.keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
     at.run()
     assert at.number_input(key="compare_budget").value is None and "tokens, $–" in words(at)

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,10 +18,10 @@ from magnet_core.lab import Case, Grown, Rule, Sample, Trial
 from magnet_core.methods import METHODS
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
-from magnet_core.packs import Packs, case_id, from_file, pack_of, to_file
+from magnet_core.packs import case_id, from_file, pack_of, to_file
 from magnet_core.scoring.expectation import read_verdict
 from magnet_core.session import moment_of, new_session, prompt_of
-from magnet_core.store import Store
+from magnet_core.store import Packs, Store
 from tests.fakes import Scripted, finished
 
 
@@ -241,13 +240,13 @@ async def test_a_judge_says_whether_an_answer_is_as_expected() -> None:
 
 
 @pytest.fixture
-def packs(tmp_path: Path) -> Packs:
-    return Packs(Store(f"sqlite:///{tmp_path / 'library.db'}"))
+def packs(store: Store) -> Packs:
+    return store.packs
 
 
 def test_versions_are_kept_and_restored_and_reset_leads_back_to_ours(packs: Packs) -> None:
     one, two = with_role("selector", "selector: pick one."), with_role("selector", "selector: pick two.")
-    pack = packs.new_pack("Short ones", [one, prompts.load()["client"]], "first try")
+    pack = packs.new("Short ones", [one, prompts.load()["client"]], "first try")
     assert [p.name for p in pack.prompts] == ["selector"] and pack.id == "short-ones"
     packs.save(pack.id, [two], "second try")
     packs.save(pack.id, [two])
@@ -260,7 +259,7 @@ def test_versions_are_kept_and_restored_and_reset_leads_back_to_ours(packs: Pack
     ours = packs.save(pack.id, [prompts.load()["selector"]], "ours")
     assert ours.prompts == () and ours.texts == prompts.load()
     assert len(packs.versions(pack.id, "selector")) == 4
-    assert packs.new_pack("Short ones").id == "short-ones-2"
+    assert packs.new("Short ones").id == "short-ones-2"
     packs.delete(pack.id)
     assert [p.id for p in packs.packs()] == ["short-ones-2"]
     with pytest.raises(StoreError):
@@ -268,19 +267,19 @@ def test_versions_are_kept_and_restored_and_reset_leads_back_to_ours(packs: Pack
 
 
 def test_a_prompt_with_errors_is_not_kept(packs: Packs) -> None:
-    pack = packs.new_pack("Broken")
+    pack = packs.new("Broken")
     with pytest.raises(PromptError, match="no variable"):
         packs.save(pack.id, [with_role("selector", "selector: $nothing")])
     with pytest.raises(PromptError, match="no agent"):
-        packs.new_pack("Broken", [Prompt(name="nobody", system="x")])
+        packs.new("Broken", [Prompt(name="nobody", system="x")])
     assert packs.packs()[0].prompts == ()
 
 
 def test_a_pack_goes_out_and_comes_in_as_one_file(packs: Packs) -> None:
-    pack = packs.new_pack("Mine", [with_role("selector", "selector: ünïcode “pick”.")])
+    pack = packs.new("Mine", [with_role("selector", "selector: ünïcode “pick”.")])
     title, texts, left = from_file(to_file(pack))
     assert (title, texts, left) == ("Mine", list(pack.prompts), [])
-    assert packs.new_pack(title, texts).sha == pack.sha
+    assert packs.new(title, texts).sha == pack.sha
     body = json.loads(to_file(pack))
     body["prompts"] += [{"name": "nobody", "role": "x"}, {"name": "client", "system": "$oops"}, {"no": 1}]
     body["prompts"][0]["frame"] = "plain-counsellor"
@@ -298,7 +297,7 @@ def test_a_file_that_is_no_pack_is_refused_with_a_sentence(text: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_session_made_with_a_pack_is_told_by_its_words(packs: Packs) -> None:
-    pack = packs.new_pack("Mine", [with_role("selector", "selector: pick one.")])
+    pack = packs.new("Mine", [with_role("selector", "selector: pick one.")])
     ours = await finished(1)
     made = new_session(ours.profile, prompt_set=pack.texts)
     assert pack_of(made, packs.packs()) == ("Mine", ["selector"])

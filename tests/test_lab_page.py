@@ -207,15 +207,15 @@ def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_th
     assert at.selectbox(key="lab_pack").value == "short-words" and at.text_area(key=ROLE.replace("ours", "short-words"))
     at.text_area(key=ROLE.replace("ours", "short-words")).set_value("responder: version two.").run()
     press(at, "lab_save_go")
-    assert [v.prompt.role[-4:] for v in state.prompts.packs().versions("short-words", "responder")] == ["two.", "one."]
+    assert [v.prompt.role[-4:] for v in state.store().packs.versions("short-words", "responder")] == ["two.", "one."]
     at.session_state["lab_tab"] = "What differs"
     at.run()
     at.selectbox(key="lab_against_short-words").set_value("responder 1").run()
     assert "<del>one</del><ins>two</ins>" in words(at)
     press(at, "lab_restore")
-    assert state.prompts.packs().packs()[0].texts["responder"].role == "responder: version one."
+    assert state.store().packs.packs()[0].texts["responder"].role == "responder: version one."
     assert at.text_area(key=ROLE.replace("ours", "short-words")).value == "responder: version one."
-    assert len(state.prompts.packs().versions("short-words", "responder")) == 3
+    assert len(state.store().packs.versions("short-words", "responder")) == 3
     assert not at.button(key="lab_again").disabled
     press(at, "lab_again")
     assert "Own prompts: Short words" in words(at)
@@ -228,12 +228,12 @@ def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_th
     assert {p.name: p.role for p in again.prompts}["responder"] == "responder: version one."
     at.switch_page(PAGE).run()
     press(at, "lab_reset")
-    assert state.prompts.packs().packs()[0].prompts == ()
+    assert state.store().packs.packs()[0].prompts == ()
     assert at.text_area(key=ROLE.replace("ours", "short-words")).value == prompts.load()["responder"].role
 
 
 def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
-    pack = state.prompts.packs().new_pack(
+    pack = state.store().packs.new(
         "From a file", [prompts.load()["client"].model_copy(update={"note": "turn $turn, be brief"})]
     )
     from magnet_core.packs import to_file
@@ -243,7 +243,7 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     at.segmented_control(key="lab_view").set_value("packs").run()
     at.file_uploader(key="lab_file").upload("pack.json", text.encode(), "application/json").run()
     press(at, "lab_import_go")
-    assert "1 prompt that differs from ours" in words(at) and len(state.prompts.packs().packs()) == 2
+    assert "1 prompt that differs from ours" in words(at) and len(state.store().packs.packs()) == 2
     press(at, f"lab_use_{pack.id}")
     assert "In use for new sessions" in words(at)
     at.switch_page("pages/watch/session.py").run()
@@ -251,7 +251,7 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     assert next(p for p in at.session_state["session"].prompts if p.name == "client").note == "turn $turn, be brief"
     at.switch_page(PAGE).run()
     press(at, f"lab_delete_now_{pack.id}")
-    assert len(state.prompts.packs().packs()) == 1
+    assert len(state.store().packs.packs()) == 1
 
 
 def test_a_moment_becomes_a_case_and_all_cases_are_run() -> None:
@@ -370,11 +370,11 @@ def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Sta
     assert (
         "Score 2. &lt;i&gt;So&lt;/i&gt;." in told and "Score 5. " in told and "2 of 2 scores read: 5 each, mean 5.00" in told
     )
-    assert state.store().cards(session.id) == []
+    assert state.store().cards.of(session.id) == []
     at.text_input(key="lab_judge_save_title").set_value("Strict").run()
     press(at, "lab_judge_save_go")
     assert at.selectbox(key="lab_judge_pack").value == "strict" and [
-        p.name for p in state.prompts.packs().packs()[0].judges
+        p.name for p in state.store().packs.packs()[0].judges
     ] == ["ctrs/focus"]
     own = FOCUS.replace("ours", "strict")
     at.text_area(key=own).set_value(MINE.replace("None", "Nothing")).run()
@@ -384,12 +384,12 @@ def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Sta
     at.selectbox(key="lab_judge_against_strict").set_value("ctrs/focus 1").run()
     assert "<del>None</del><ins>Nothing</ins>" in words(at)
     press(at, "lab_judge_restore")
-    assert at.text_area(key=own).value == MINE and state.prompts.packs().packs()[0].judge_texts["ctrs/focus"].system == MINE
+    assert at.text_area(key=own).value == MINE and state.store().packs.packs()[0].judge_texts["ctrs/focus"].system == MINE
     at.session_state["lab_judge_tab"] = "As sent"
     at.run()
     assert "my own question?" in words(at) and ", ours " in words(at)
     press(at, "lab_judge_reset")
-    assert state.prompts.packs().packs()[0].judges == () and len(state.prompts.packs().versions("strict", "ctrs/focus")) == 4
+    assert state.store().packs.packs()[0].judges == () and len(state.store().packs.versions("strict", "ctrs/focus")) == 4
     assert "These are our words" in words(at)
 
 

@@ -354,13 +354,13 @@ def test_an_import_adds_new_turns_and_brings_deleted_sessions_back(store: Store,
     assert store.session(grown.id) == grown
 
 
-def test_an_import_can_be_stopped_and_what_went_in_stays(store: Store, session: Session) -> None:
+def test_an_import_can_be_stopped_and_what_went_in_stays(store: Store, session: Session, tmp_path: Path) -> None:
     class Slow(Store):
         def save(self, session: Session) -> None:
             super().save(session)
             job.stop()
 
-    slow = Slow(store._name)
+    slow = Slow(f"sqlite:///{tmp_path / 'library.db'}")
     job = library.Import(slow, [(f"{n}.json", export.native(one).encode()) for n, one in enumerate(copies(session, 9))])
     end = time.monotonic() + 10
     while job.progress.live and time.monotonic() < end:

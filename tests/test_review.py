@@ -7,9 +7,9 @@ import io
 import json
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +19,6 @@ from magnet_core.domain import Session
 from magnet_core.errors import SettingsError
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
-from magnet_core.reviews import Reviews
 from magnet_core.scoring import results
 from magnet_core.scoring.agreement import agreements, alpha, bradley_terry, effective, kappa, share, student, wilson
 from magnet_core.scoring.aspects import (
@@ -39,7 +38,7 @@ from magnet_core.scoring.aspects import (
     pseudonym,
 )
 from magnet_core.scoring.pairs import judge_pair, read_verdicts
-from magnet_core.store import Store
+from magnet_core.store import Reviews, Store
 from tests.fakes import finished
 
 KEYS = [question.key for question in form().questions]
@@ -132,10 +131,8 @@ def test_a_rater_has_a_pseudonym() -> None:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Reviews]:
-    store = Store(f"sqlite:///{tmp_path / 'library.db'}")
-    yield Reviews(store)
-    store.close()
+def library(store: Store) -> Reviews:
+    return store.reviews
 
 
 def test_every_change_is_kept_and_the_last_can_be_taken_back(library: Reviews) -> None:
@@ -159,6 +156,16 @@ def test_raters_and_models_stand_beside_each_other(library: Reviews) -> None:
         library.save(said)
     assert len(library.reviews()) == 4 and library.reviews("owl") == theirs[:1]
     assert len(results.by_people(library.reviews())) == 20 and results.models_in(library.reviews()) == ["owl"]
+
+
+def test_windows_that_write_a_review_at_once_lose_no_change(library: Reviews) -> None:
+    one = pair(1)
+    states = [review(one, "owl", {}).rated("safety", Verdict(choice="A", reason=f"Reason {n}.")) for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(library.save, states))
+    [last] = library.reviews()
+    assert last in states
+    assert sum(library.undo(one.id, "owl", "person", last.flipped) for _ in range(9)) == 8 and library.reviews() == []
 
 
 def test_the_queue_takes_pairs_once_and_gives_them_back(library: Reviews) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, expect, sync_playwright
 
-from magnet_core.reviews import Reviews
 from magnet_core.scoring.aspects import Pair, case_of, flipped, form
 from magnet_core.store import Store
 from tests.test_browser import CHROMIUM, FLAGS, press, serving
@@ -25,11 +24,12 @@ def asked(page: Page, key: str) -> None:
 
 def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'library.db'}")
-    reviews = Reviews(store)
     sessions = [rehearsed(8, client, method=method) for client in range(2) for method in ("magnet", "plain")]
     for session in sessions:
         store.save(session)
-    reviews.add_pairs(Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True))
+    store.reviews.add_pairs(
+        Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True)
+    )
     secrets = [b"rehearsal", b"single-agent", "MAGneT ·".encode(), "Plain ·".encode(), *(s.id.encode() for s in sessions)]
     frames: list[bytes] = []
 
@@ -52,18 +52,18 @@ def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
         for key, question in zip("123atb", QUESTIONS[1:7], strict=True):
             page.keyboard.press(key)
             asked(page, question)
-        [said] = reviews.reviews("night owl")
+        [said] = store.reviews.reviews("night owl")
         assert [said.verdicts[key].choice for key in QUESTIONS[:6]] == ["A", "tie", "B", "A", "tie", "B"]
         assert said.flipped == flipped(said.pair, "night owl")
         page.keyboard.press("u")
         asked(page, QUESTIONS[5])
         expect(page.get_by_role("button", name="Clear")).to_be_disabled()
-        assert len(reviews.reviews("night owl")[0].verdicts) == 5
+        assert len(store.reviews.reviews("night owl")[0].verdicts) == 5
         page.get_by_role("textbox", name=re.compile("^Why")).fill("123 ta")
         page.keyboard.press("Enter")
         page.keyboard.press("1")
         asked(page, QUESTIONS[6])
-        verdict = reviews.reviews("night owl")[0].verdicts[QUESTIONS[5]]
+        verdict = store.reviews.reviews("night owl")[0].verdicts[QUESTIONS[5]]
         assert (verdict.choice, verdict.reason) == ("A", "123 ta")
         page.locator("[data-side='B'] [data-turn='2']").click()
         expect(page.get_by_role("spinbutton", name="Turn")).to_have_value("2")

@@ -44,8 +44,8 @@ def stored(clients: int = 2, methods: tuple[str, ...] = ("magnet", "plain")) -> 
 
 def queued(sessions: list[Session]) -> list[Pair]:
     pairs = [Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True)]
-    state.reviews().add_pairs(pairs)
-    return state.reviews().pairs()
+    state.store().reviews.add_pairs(pairs)
+    return state.store().reviews.pairs()
 
 
 def opened(through_app: bool = True, view: str = "rate", **address: str) -> AppTest:
@@ -91,7 +91,7 @@ def test_from_pairs_to_results(through_app: bool) -> None:
     at = opened(through_app, "pairs")
     assert at.multiselect(key="pairs_makers").value == ["MAGneT · rehearsal", "Plain · rehearsal"]
     press(at, "pairs_add")
-    assert len(state.reviews().pairs()) == 2 and at.button(key="pairs_add").disabled
+    assert len(state.store().reviews.pairs()) == 2 and at.button(key="pairs_add").disabled
     at.session_state["review_view"] = "rate"
     come(at.run())
     for n in range(2):
@@ -107,8 +107,8 @@ def test_from_pairs_to_results(through_app: bool) -> None:
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [0.5, 0.772]
     [second] = [
         p
-        for p in state.reviews().pairs()
-        if all(r.winner("safety") != "tie" for r in state.reviews().reviews() if r.pair == p.id)
+        for p in state.store().reviews.pairs()
+        if all(r.winner("safety") != "tie" for r in state.store().reviews.reviews() if r.pair == p.id)
     ]
     won = second.on("A", flipped(second.id, "owl")).maker
     assert set(figure["data"][0]["x"]) == {1.0 if won.startswith("MAGneT") else 0.0}
@@ -118,21 +118,21 @@ def test_an_answer_goes_on_is_cleared_and_comes_back() -> None:
     queued(stored(1))
     at = come(opened())
     assert f'data-question="{QUESTIONS[0]}"' in words(at) and at.button(key="review_undo").disabled
-    [pair] = state.reviews().pairs()
+    [pair] = state.store().reviews.pairs()
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Asks first.").run()
     press(at, "review_B")
     assert f'data-question="{QUESTIONS[1]}"' in words(at)
-    [said] = state.reviews().reviews("owl")
+    [said] = state.store().reviews.reviews("owl")
     assert said.verdicts[QUESTIONS[0]].choice == "B" and said.verdicts[QUESTIONS[0]].reason == "Asks first."
     press(at, f"review_q_{QUESTIONS[0]}")
     assert at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").value == "Asks first."
     press(at, "review_clear")
-    assert state.reviews().reviews("owl")[0].verdicts == {}
+    assert state.store().reviews.reviews("owl")[0].verdicts == {}
     press(at, "review_undo")
-    assert state.reviews().reviews("owl") == [said] and f'data-question="{QUESTIONS[0]}"' in words(at)
+    assert state.store().reviews.reviews("owl") == [said] and f'data-question="{QUESTIONS[0]}"' in words(at)
     assert at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").value == "Asks first."
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Asks, then listens.").run()
-    assert state.reviews().reviews("owl")[0].verdicts[QUESTIONS[0]].reason == "Asks, then listens."
+    assert state.store().reviews.reviews("owl")[0].verdicts[QUESTIONS[0]].reason == "Asks, then listens."
     at.toggle(key="review_auto").set_value(False).run()
     press(at, "review_tie")
     assert f'data-question="{QUESTIONS[0]}"' in words(at)
@@ -141,24 +141,24 @@ def test_an_answer_goes_on_is_cleared_and_comes_back() -> None:
 def test_a_turn_can_be_commented_on() -> None:
     queued(stored(1))
     at = come(opened())
-    [pair] = state.reviews().pairs()
+    [pair] = state.store().reviews.pairs()
     at.session_state["review_comment"] = True
     at.run()
     at.number_input(key="review_turn").set_value(3).run()
     at.text_input(key=f"review_text_{pair.id}").set_value("Too fast.")
     next(b for b in at.button if b.label == "Keep the comment").click().run()
     assert not at.exception
-    [said] = state.reviews().reviews("owl")
+    [said] = state.store().reviews.reviews("owl")
     assert [(c.side, c.turn, c.text) for c in said.comments] == [("A", 3, "Too fast.")]
     assert "You commented on this turn" in words(at)
     press(at, "review_drop_0")
-    assert state.reviews().reviews("owl")[0].comments == ()
+    assert state.store().reviews.reviews("owl")[0].comments == ()
 
 
 def test_several_raters_have_queues_of_their_own() -> None:
     queued(stored(1))
     at = come(opened())
-    [pair] = state.reviews().pairs()
+    [pair] = state.store().reviews.pairs()
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Mine alone.").run()
     press(at, "review_A")
     press(at, "review_leave")
@@ -166,7 +166,10 @@ def test_several_raters_have_queues_of_their_own() -> None:
     assert "Mine alone." not in repr(at.main)
     assert f'data-question="{QUESTIONS[0]}"' in words(at) and at.button(key="review_undo").disabled
     press(at, "review_B")
-    assert {r.rater: list(r.verdicts) for r in state.reviews().reviews()} == {"owl": QUESTIONS[:1], "fox": QUESTIONS[:1]}
+    assert {r.rater: list(r.verdicts) for r in state.store().reviews.reviews()} == {
+        "owl": QUESTIONS[:1],
+        "fox": QUESTIONS[:1],
+    }
 
 
 def test_an_address_for_raters_shows_the_desk_alone_and_no_names() -> None:
@@ -233,7 +236,7 @@ def test_a_model_reads_in_both_orders_and_is_never_mixed_with_people(endpoint: S
     now = judged(at)
     assert (now.state, now.done, now.errors) == ("done", 2, ()) and server.record.calls == 4
     assert at.button(key="pairs_judge").disabled
-    reviews = state.reviews().reviews()
+    reviews = state.store().reviews.reviews()
     assert len(reviews) == 4 and results.by_people(reviews) == []
     at.session_state["review_view"] = "results"
     at.run()
@@ -249,7 +252,7 @@ def test_an_endpoint_that_fails_is_said_and_leaves_nothing_half(endpoint: Start)
     by_server(at, server)
     press(at, "pairs_judge")
     now = judged(at)
-    assert now.state == "failed" and now.errors and state.reviews().reviews() == []
+    assert now.state == "failed" and now.errors and state.store().reviews.reviews() == []
     assert "could not go on" in words(at)
 
 
@@ -261,4 +264,4 @@ def test_a_model_can_be_stopped(endpoint: Start) -> None:
     at.button(key="pairs_judge").click().run()
     job: pair_judging.PairJob = at.session_state["pairs_job"]
     job.stop()
-    assert judged(at).state == "stopped" and state.reviews().reviews() == []
+    assert judged(at).state == "stopped" and state.store().reviews.reviews() == []

@@ -95,7 +95,7 @@ def rubric(tmp_path: Path) -> Rubric:
         anchors={0: "Never.", 4: "Often."},
     )
     store = Store(f"sqlite:///{tmp_path / 'library.db'}")
-    store.save_rubric(made)
+    store.rubrics.save(made)
     store.close()
     return made
 

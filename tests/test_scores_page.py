@@ -121,7 +121,7 @@ def test_rules_score_a_session_and_every_score_says_what_it_rests_on(through_app
     assert 'data-jump="' in shown and "Prompt hash" in shown and "Spread (SD)" in shown
     [radar] = figures(at)
     assert len(radar["data"][0]["theta"]) == 7 and radar["layout"]["polar"]["radialaxis"]["range"] == [0, 6]
-    cards = {card.instrument: card for card in state.store().cards(session.id)}
+    cards = {card.instrument: card for card in state.store().cards.of(session.id)}
     assert set(cards) == set(USUAL) and all(card.kind == "rule" and card.turns == 8 for card in cards.values())
     for rating in cards["ctrs"].ratings:
         assert f"{rating.value:.1f}" in shown
@@ -131,7 +131,7 @@ def test_scoring_again_by_rules_keeps_no_second_copy() -> None:
     session = rehearsed()
     at = scored(page_with(session))
     scored(at)
-    assert len(state.store().cards(session.id)) == 4
+    assert len(state.store().cards.of(session.id)) == 4
 
 
 def test_every_scale_has_its_view() -> None:
@@ -142,7 +142,7 @@ def test_every_scale_has_its_view() -> None:
     shown = words(at)
     assert shown.count('<details class="score"') == 12 and shown.count("turned round ") == 2
     assert sheet("wai").note in shown.replace("&#x27;", "'")
-    card = next(c for c in state.store().cards(session.id) if c.instrument == "wai")
+    card = next(c for c in state.store().cards.of(session.id) if c.instrument == "wai")
     rating = card.rating("wai-4")
     assert rating and rating.value is not None
     assert f"as rated {rating.value:.1f}, turned round {8 - rating.value:.1f}" in shown
@@ -181,7 +181,7 @@ def test_what_is_missing_is_shown_as_missing_and_never_as_zero() -> None:
             ),
         }
     )
-    state.store().save_card(gone)
+    state.store().cards.save(gone)
     at = page_with(session)
     judge = tables.Judge(name="some-model", kind="model")
     at.selectbox(key="scores_judge").set_value(judge).run()
@@ -218,7 +218,7 @@ def test_text_of_a_judge_is_never_markup() -> None:
         r.model_copy(update={"explanation": bad, "explanations": (bad, bad + "2"), "quotes": (bad,)}) for r in card.ratings
     )
     state.store().save(session)
-    state.store().save_card(card.model_copy(update={"judge": bad, "kind": "model", "ratings": hostile}))
+    state.store().cards.save(card.model_copy(update={"judge": bad, "kind": "model", "ratings": hostile}))
     at = page_with(session)
     at.selectbox(key="scores_judge").set_value(tables.Judge(name=bad, kind="model")).run()
     assert not at.exception
@@ -247,7 +247,7 @@ def test_many_sessions_are_scored_grouped_and_compared() -> None:
     at.button(key="scores_rest").click().run()
     until(at, lambda at: any(b.key == "scores_rest" for b in at.button))
     assert at.button(key="scores_rest").label == "Score the rest (0)"
-    assert len(state.store().all_cards()) == 4 * len(made)
+    assert len(state.store().cards.all()) == 4 * len(made)
     spec = figures(at)[0]
     assert [name.split("<br>")[-1] for name in spec["layout"]["yaxis"]["ticktext"]] == ["n = 3"] * 3
     at.segmented_control(key="scores_by").set_value("Judge").run()
@@ -287,7 +287,7 @@ def test_what_the_rules_count_is_shown_over_many_sessions_without_any_judge(monk
     assert "no judge" in words(at) and "Falls with length" in words(at) and "arXiv 2509.04183" in words(at)
     assert at.selectbox(key="scores_many_judge").disabled
     assert not any(b.key == "scores_rest" for b in at.button)
-    assert state.store().all_cards() == []
+    assert state.store().cards.all() == []
     at.segmented_control(key="scores_by").set_value("Judge").run()
     assert figures(at)[0]["layout"]["yaxis"]["ticktext"] == ["All sessions<br>n = 6"]
     at.selectbox(key="scores_figure").set_value("ctrs").run()
@@ -375,7 +375,7 @@ def settled(job: Job, seconds: float = 20.0) -> None:
 
 
 def scorer_of(store: Store) -> Scorer:
-    return Scorer(Engine(), store.save_card, store.cards, store.session, 8)
+    return Scorer(Engine(), store.cards.save, store.cards.of, store.session, 8)
 
 
 def judge_of(server: LlmServer, **more: Any) -> Order:
@@ -391,12 +391,12 @@ def test_a_model_judges_behind_the_page_and_can_be_stopped(endpoint: Start, tmp_
     settled(job)
     now = job.look()
     assert (now.state, now.rated, now.total, len(now.cards)) == ("done", 58, 58, 4)
-    assert {card.kind for card in store.cards(session.id)} == {"model"}
+    assert {card.kind for card in store.cards.of(session.id)} == {"model"}
     slow = scorer.start([session], judge_of(endpoint(first_token=30.0)), owner="anna")
     time.sleep(0.2)
     scorer.stop(slow)
     settled(slow, 2.0)
-    assert slow.look().state == "stopped" and len(store.cards(session.id)) == 4
+    assert slow.look().state == "stopped" and len(store.cards.of(session.id)) == 4
 
 
 def test_a_judge_that_is_not_there_leaves_ratings_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,7 +407,7 @@ def test_a_judge_that_is_not_there_leaves_ratings_missing(tmp_path: Path, monkey
     order = Order("test-model", sheets_of(["ctrs"]), lambda limit: open_models(cast, limit))
     job = scorer_of(store).start([session], order, owner="anna")
     settled(job)
-    assert job.look().missing == 6 and all(r.value is None for r in store.cards(session.id)[0].ratings)
+    assert job.look().missing == 6 and all(r.value is None for r in store.cards.of(session.id)[0].ratings)
 
 
 def test_a_session_is_scored_along_without_holding_up_its_turns(endpoint: Start, tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ def test_a_session_is_scored_along_without_holding_up_its_turns(endpoint: Start,
     assert time.perf_counter() - begun < 0.1
     for job in scorer.jobs_on(session.id):
         settled(job)
-    cards = store.cards(session.id)
+    cards = store.cards.of(session.id)
     assert sorted(card.turns for card in cards if card.instrument == "ctrs") == [2, 4, 6]
     assert [card.turns for card in cards if card.instrument == "panas-before"] == [2]
     assert scorer.along(session.id) == 0
@@ -462,7 +462,7 @@ def test_the_session_page_counts_and_scores_along() -> None:
     until(at, lambda at: at.button(key="stop").disabled)
     id = (switch.key or "").removeprefix("along_on_")
     end = time.monotonic() + 10
-    while {c.turns for c in state.store().cards(id) if c.instrument == "ctrs"} != {4, 8}:
+    while {c.turns for c in state.store().cards.of(id) if c.instrument == "ctrs"} != {4, 8}:
         assert time.monotonic() < end
         time.sleep(0.05)
     at.run()
@@ -485,12 +485,12 @@ def test_a_rubric_needs_a_name_a_question_and_both_ends() -> None:
 
 def test_rubrics_are_kept_changed_and_deleted(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'own.db'}")
-    store.save_rubric(RUBRIC)
+    store.rubrics.save(RUBRIC)
     changed = RUBRIC.model_copy(update={"title": "Culture and family"})
-    store.save_rubric(changed)
-    assert store.rubrics() == [changed]
-    store.delete_rubric(RUBRIC.id)
-    assert store.rubrics() == []
+    store.rubrics.save(changed)
+    assert store.rubrics.all() == [changed]
+    store.rubrics.delete(RUBRIC.id)
+    assert store.rubrics.all() == []
 
 
 @pytest.mark.anyio
@@ -525,16 +525,16 @@ def test_a_rubric_is_built_tried_and_used(endpoint: Start) -> None:
     assert "Give it a name." not in words(at)
     at.button(key="rubric_try").click().run()
     until(at, lambda at: "What it gave" in words(at))
-    assert state.store().cards(session.id) == []
+    assert state.store().cards.of(session.id) == []
     at.button(key="rubric_save").click().run()
-    [rubric] = state.store().rubrics()
+    [rubric] = state.store().rubrics.all()
     assert rubric.anchors == {0: "Never.", 4: "Wherever it fits."} and "&lt;b&gt;background" in words(at)
     at.segmented_control(key="scores_view").set_value("one").run()
     at.selectbox(key="scores_judge").set_value(tables.Judge(name="test-model", kind="model")).run()
     at.pills(key="scores_instruments_model").set_value([rubric.id]).run()
     at.button(key="scores_go").click().run()
-    until(at, lambda at: any(b.key == "scores_go" for b in at.button) and bool(state.store().cards(session.id)))
-    assert [card.instrument for card in state.store().cards(session.id)] == [rubric.id]
+    until(at, lambda at: any(b.key == "scores_go" for b in at.button) and bool(state.store().cards.of(session.id)))
+    assert [card.instrument for card in state.store().cards.of(session.id)] == [rubric.id]
     at.run()
     at.session_state["scores_tab"] = "Own"
     at.run()
@@ -554,7 +554,7 @@ def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) 
 
     def with_model(at: AppTest) -> None:
         at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=server.url))
-        state.prompts.packs().new_pack("Strict", [mine])
+        state.store().packs.new("Strict", [mine])
 
     at = page_with(session, before=with_model)
     assert not [s for s in at.selectbox if s.key == "scores_pack"]
@@ -562,8 +562,8 @@ def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) 
     at.pills(key="scores_instruments_model").set_value(["ctrs", "wai"]).run()
     at.selectbox(key="scores_pack").set_value("strict").run()
     at.button(key="scores_go").click().run()
-    until(at, lambda at: any(b.key == "scores_go" for b in at.button) and len(state.store().cards(session.id)) == 2)
-    hashes = {card.instrument: card.prompt_sha for card in state.store().cards(session.id)}
+    until(at, lambda at: any(b.key == "scores_go" for b in at.button) and len(state.store().cards.of(session.id)) == 2)
+    hashes = {card.instrument: card.prompt_sha for card in state.store().cards.of(session.id)}
     assert hashes["wai"] == sheet("wai").sha and hashes["ctrs"] == wordings.reworded(sheet("ctrs"), [mine]).sha
     assert any("my own question?" in str(body) for body in server.record.bodies)
     at.run()
@@ -572,9 +572,9 @@ def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) 
         f"the judges&#x27; prompts of “Strict”, hash {hashes['ctrs']}" in told
         and hashes["wai"] not in told.split("Rated with")[1][:200]
     )
-    state.prompts.packs().delete("strict")
+    state.store().packs.delete("strict")
     at.run()
     assert "other words than ours of now" in words(at) and not at.exception
     at.selectbox(key="scores_judge").set_value(tables.Judge(name="rules", kind="rule")).run()
     at.button(key="scores_go").click().run()
-    until(at, lambda at: any(c.kind == "rule" for c in state.store().cards(session.id)))
+    until(at, lambda at: any(c.kind == "rule" for c in state.store().cards.of(session.id)))

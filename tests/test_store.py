@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,22 +24,6 @@ from magnet_core.store import Store
 from tests.fakes import finished
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path}/new/folder/magnet.db"
-    if request.param == "postgresql" and not (url := os.environ.get("MAGNET_TEST_POSTGRESQL", "")):
-        pytest.skip("MAGNET_TEST_POSTGRESQL names no database to test with.")
-    library = Store(url)
-    yield library
-    if request.param == "postgresql":
-        for entry in library.recent(1000):
-            library.delete(entry.id)
-        for client in library.clients():
-            library.delete_client(client.id)
-        library.purge()
-    library.close()
 
 
 @pytest.fixture
@@ -224,8 +207,10 @@ async def test_a_library_of_an_earlier_version_is_brought_up_to_date(tmp_path: P
     child = fork(session, 2)
     store.save(session)
     store.save(child)
+    store.save(session.model_copy(update={"id": "unreadable"}))
     store.close()
     with sqlite3.connect(file) as raw:
+        raw.execute("UPDATE sessions SET head = '{}' WHERE id = 'unreadable'")
         raw.execute("DROP INDEX ix_sessions_parent")
         for table, columns in {"sessions": "title tags deleted parent shared words", "turns": "words"}.items():
             for column in columns.split():
@@ -235,7 +220,9 @@ async def test_a_library_of_an_earlier_version_is_brought_up_to_date(tmp_path: P
         store = Store(f"sqlite:///{file}")
         assert store.session(session.id) == session and store.session(child.id) == child
         assert [e.shared for e in store.children(session.id)] == [2]
-        assert [hit.turn for hit in store.search("responder3word1")] == [3]
+        assert [hit.turn for hit in store.search("responder3word1") if hit.entry.id == session.id] == [3]
+        with pytest.raises(StoreError, match="another version"):
+            store.session("unreadable")
         store.rename(session.id, "Old and new")
         store.close()
 
@@ -266,13 +253,13 @@ async def test_scorecards_are_kept_beside_each_other_and_go_with_their_session(s
     store.save(session)
     later, earlier = card(session, 4.0, 2), card(session, None, 1)
     for kept in (later, earlier, later):
-        store.save_card(kept)
-    assert store.cards(session.id) == [earlier, later]
-    assert store.cards("another") == []
+        store.cards.save(kept)
+    assert store.cards.of(session.id) == [earlier, later]
+    assert store.cards.of("another") == []
     store.delete(session.id)
-    assert store.cards(session.id) == []
+    assert store.cards.of(session.id) == []
     with pytest.raises(StoreError, match="no session"):
-        store.save_card(earlier)
+        store.cards.save(earlier)
 
 
 @pytest.mark.anyio
@@ -285,7 +272,7 @@ from magnet_core.domain import Session
 from magnet_core.store import Store
 session, store = Session.model_validate_json(open({str(file)!r}).read()), Store({url!r})
 store.save(session.upto(2))
-with store._writer.begin() as connection:
+with store.writing() as connection:
     connection.exec_driver_sql("UPDATE turns SET body = 'half'")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -343,7 +330,7 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest
     }.items():
         with pytest.raises(StoreError, match=words):
             Store(url)
-    monkeypatch.setattr("magnet_core.store.BUSY_SECONDS", 0)
+    monkeypatch.setattr("magnet_core.store.database.BUSY_SECONDS", 0)
     store = Store(f"sqlite:///{tmp_path}/magnet.db")
     other = sqlite3.connect(tmp_path / "magnet.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -377,74 +364,96 @@ def an_own_client(name: str = "Rosa Lindqvist", **changes: Any) -> ClientProfile
 
 
 def test_own_clients_come_back_as_they_were_the_latest_changed_first(store: Store) -> None:
-    first, second = store.add_clients([an_own_client(), an_own_client("Tom Ashby")])
-    assert {profile.id for profile in store.clients()} == {first.id, second.id}
+    first, second = store.clients.add([an_own_client(), an_own_client("Tom Ashby")])
+    assert {profile.id for profile in store.clients.all()} == {first.id, second.id}
     changed = first.model_copy(update={"summary": "A nurse who checks"})
-    store.save_client(changed, over=first)
-    assert store.clients() == [changed, second]
+    store.clients.save(changed, over=first)
+    assert store.clients.all() == [changed, second]
 
 
 def test_a_new_client_gets_a_free_id_and_the_same_one_is_kept_once(store: Store) -> None:
     rosa = an_own_client()
     other = rosa.model_copy(update={"summary": "Somebody else of that name"})
-    first, again, second = store.add_clients([rosa, rosa, other], taken=[rosa.id])
+    first, again, second = store.clients.add([rosa, rosa, other], taken=[rosa.id])
     assert (first.id, again.id, second.id) == (f"{rosa.id}-2", f"{rosa.id}-2", f"{rosa.id}-3")
-    assert store.add_clients([other]) == [second]
-    assert len(store.clients()) == 2
+    assert store.clients.add([other]) == [second]
+    assert len(store.clients.all()) == 2
 
 
 def test_a_client_changed_or_deleted_elsewhere_is_not_overwritten(store: Store) -> None:
-    (rosa,) = store.add_clients([an_own_client()])
+    (rosa,) = store.clients.add([an_own_client()])
     theirs, mine = (rosa.model_copy(update={"summary": text}) for text in ("Theirs", "Mine"))
-    store.save_client(theirs, over=rosa)
+    store.clients.save(theirs, over=rosa)
     with pytest.raises(StoreError, match="changed in another window"):
-        store.save_client(mine, over=rosa)
-    store.delete_client(rosa.id)
+        store.clients.save(mine, over=rosa)
+    store.clients.delete(rosa.id)
     with pytest.raises(StoreError, match="deleted in another window"):
-        store.save_client(mine, over=theirs)
-    store.save_client(mine)
-    assert store.clients() == [mine]
+        store.clients.save(mine, over=theirs)
+    store.clients.save(mine)
+    assert store.clients.all() == [mine]
 
 
 def test_a_deleted_client_can_be_restored_until_it_is_purged(store: Store) -> None:
-    (rosa,) = store.add_clients([an_own_client()])
-    store.delete_client(rosa.id)
-    assert store.clients() == [] and store.deleted_clients() == [rosa]
+    (rosa,) = store.clients.add([an_own_client()])
+    store.clients.delete(rosa.id)
+    assert store.clients.all() == [] and store.clients.deleted() == [rosa]
     with pytest.raises(StoreError, match="no client"):
-        store.delete_client(rosa.id)
-    store.restore_client(rosa.id)
-    assert store.clients() == [rosa] and store.deleted_clients() == []
-    store.delete_client(rosa.id)
+        store.clients.delete(rosa.id)
+    store.clients.restore(rosa.id)
+    assert store.clients.all() == [rosa] and store.clients.deleted() == []
+    store.clients.delete(rosa.id)
     store.purge()
     with pytest.raises(StoreError, match="no deleted client"):
-        store.restore_client(rosa.id)
+        store.clients.restore(rosa.id)
 
 
 def test_every_change_to_the_own_clients_is_seen_by_others(store: Store) -> None:
-    seen = [store.clients_state()]
-    (rosa,) = store.add_clients([an_own_client()])
-    seen.append(store.clients_state())
-    store.save_client(rosa.model_copy(update={"summary": "A nurse"}), over=rosa)
-    seen.append(store.clients_state())
-    store.delete_client(rosa.id)
-    seen.append(store.clients_state())
-    store.restore_client(rosa.id)
-    seen.append(store.clients_state())
-    store.add_clients([an_own_client("Tom Ashby")])
-    seen.append(store.clients_state())
+    seen = [store.clients.state()]
+    (rosa,) = store.clients.add([an_own_client()])
+    seen.append(store.clients.state())
+    store.clients.save(rosa.model_copy(update={"summary": "A nurse"}), over=rosa)
+    seen.append(store.clients.state())
+    store.clients.delete(rosa.id)
+    seen.append(store.clients.state())
+    store.clients.restore(rosa.id)
+    seen.append(store.clients.state())
+    store.clients.add([an_own_client("Tom Ashby")])
+    seen.append(store.clients.state())
     assert all(before != after for before, after in itertools.pairwise(seen))
 
 
-def test_own_clients_find_a_place_in_a_database_without_them(tmp_path: Path) -> None:
+def test_what_stands_beside_the_sessions_finds_a_place_in_a_database_without_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'old.db'}"
     Store(url).close()
     with sqlite3.connect(tmp_path / "old.db") as old:
-        old.execute("DROP TABLE clients")
+        for table in [
+            "scorecards",
+            "rubrics",
+            "clients",
+            "prompt_packs",
+            "prompt_versions",
+            "prompt_cases",
+            "review_pairs",
+            "reviews",
+            "prices",
+        ]:
+            old.execute(f"DROP TABLE {table}")
     old.close()
     library = Store(url)
-    (rosa,) = library.add_clients([an_own_client()])
+    (rosa,) = library.clients.add([an_own_client()])
+    pack = library.packs.new("Mine")
     library.close()
-    assert Store(url).clients() == [rosa]
+    again = Store(url)
+    assert again.clients.all() == [rosa] and again.packs.packs() == [pack]
+    assert (
+        again.cards.all()
+        == again.rubrics.all()
+        == again.packs.cases()
+        == again.reviews.reviews()
+        == again.prices.own()
+        == []
+    )
+    again.close()
 
 
 def test_two_programs_adding_the_same_name_at_once_both_keep_theirs(tmp_path: Path) -> None:
@@ -452,8 +461,8 @@ def test_two_programs_adding_the_same_name_at_once_both_keep_theirs(tmp_path: Pa
     Store(url).close()
 
     def add(number: int) -> str:
-        return Store(url).add_clients([an_own_client(summary=f"Number {number}")])[0].id
+        return Store(url).clients.add([an_own_client(summary=f"Number {number}")])[0].id
 
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(add, range(8)))
-    assert len(set(ids)) == 8 == len(Store(url).clients())
+    assert len(set(ids)) == 8 == len(Store(url).clients.all())

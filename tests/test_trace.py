@@ -22,7 +22,6 @@ from magnet_core.cast import Cast, Voice, open_models
 from magnet_core.costs import Price, Prices, calls_of, cost_of, grouped, incidents, price_of, session_cost, shipped, waited
 from magnet_core.domain import AgentCall, Session, Usage
 from magnet_core.errors import SettingsError
-from magnet_core.pricing import PriceBook
 from magnet_core.profiles import samples
 from magnet_core.session import fork, new_session, run_session
 from magnet_core.store import Store
@@ -119,8 +118,8 @@ def test_what_went_wrong_is_listed_by_kind() -> None:
     ]  # fmt: skip
 
 
-def test_own_prices_go_before_the_shipped_ones(tmp_path: Path) -> None:
-    book = PriceBook(Store(f"sqlite:///{tmp_path / 'own.db'}"))
+def test_own_prices_go_before_the_shipped_ones(store: Store) -> None:
+    book = store.prices
     mini = shipped().on("gpt-4o-mini", DAY)
     assert mini and mini.input > 0
     own = [
@@ -253,7 +252,7 @@ def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmSer
     session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain")
     at = page_with(session)
     assert "price <b>–</b>" in words(at) and "No price is known for test-model" in words(at)
-    state.costs.price_book().keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
+    state.store().prices.keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
     at.run()
     cost = session_cost(session, state.costs.prices())
     assert cost.price and f"price <b>${cost.price:,.4f}</b>" in words(at)
@@ -277,7 +276,7 @@ def test_a_price_is_written_changed_and_taken_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     at = page_with(rehearsed(), trace_view="prices")
     at.button(key="price_keep").click().run()
-    assert "the model" in at.warning[0].value and state.costs.price_book().own() == []
+    assert "the model" in at.warning[0].value and state.store().prices.own() == []
 
     def write(model: str, read: float, written: float) -> None:
         at.selectbox(key="price_model").set_value(model)
@@ -287,9 +286,9 @@ def test_a_price_is_written_changed_and_taken_out(monkeypatch: pytest.MonkeyPatc
 
     write("test-model", 2.0, 8.0)
     assert not at.exception
-    [kept] = state.costs.price_book().own()
+    [kept] = state.store().prices.own()
     assert (kept.model, kept.input, kept.cached, kept.output) == ("test-model", 2.0, None, 8.0)
     write("test-model", 3.0, 8.0)
-    assert [p.input for p in state.costs.price_book().own()] == [3.0]
+    assert [p.input for p in state.store().prices.own()] == [3.0]
     at.button(key="price_out").click().run()
-    assert state.costs.price_book().own() == [] and not at.exception
+    assert state.store().prices.own() == [] and not at.exception

@@ -14,7 +14,7 @@ from magnet_core.domain import Moment, Prompt
 from magnet_core.errors import PromptError
 from magnet_core.lab import Sample, try_out
 from magnet_core.models import Chunk, Player, Request
-from magnet_core.packs import Packs, from_file, to_file
+from magnet_core.packs import from_file, to_file
 from magnet_core.scoring import wordings
 from magnet_core.scoring.events import SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet, sheets
@@ -114,17 +114,17 @@ def test_the_linter_warns_by_the_same_rules_as_for_agents() -> None:
     ]
 
 
-def test_packs_hold_judges_texts_apart_from_the_agents(tmp_path: Path) -> None:
-    packs = Packs(Store(f"sqlite:///{tmp_path / 'own.db'}"))
+def test_packs_hold_judges_texts_apart_from_the_agents(store: Store) -> None:
+    packs = store.packs
     role = lab.with_own([])["responder"].model_copy(update={"role": "responder: short."})
-    pack = packs.new_pack("Mine", [role, *wordings.texts().values(), of_focus()], "First")
+    pack = packs.new("Mine", [role, *wordings.texts().values(), of_focus()], "First")
     assert ([p.name for p in pack.prompts], [p.name for p in pack.judges]) == (["responder"], [FOCUS])
     assert FOCUS not in pack.texts and pack.judge_texts[FOCUS] == of_focus()
     assert pack.sha != pack.model_copy(update={"judges": ()}).sha
     packs.save(pack.id, [of_focus(" Not one.")], "Second")
     assert [v.note for v in packs.versions(pack.id, FOCUS)] == ["Second", "First"]
     title, texts, left = from_file(to_file(pack))
-    assert title == "Mine" and not left and packs.new_pack(title, texts).judges == pack.judges
+    assert title == "Mine" and not left and packs.new(title, texts).judges == pack.judges
     back = packs.save(pack.id, [wordings.texts()[FOCUS]])
     assert back.judges == () and back.prompts == pack.prompts
     with pytest.raises(PromptError, match="described twice"):
@@ -143,7 +143,7 @@ def test_a_file_with_broken_judges_texts_says_so() -> None:
 def test_a_session_made_with_a_pack_holds_no_judges_texts(tmp_path: Path) -> None:
     from magnet_core.profiles import samples
 
-    pack = Packs(Store(f"sqlite:///{tmp_path / 'own.db'}")).new_pack("Mine", [of_focus()])
+    pack = Store(f"sqlite:///{tmp_path / 'own.db'}").packs.new("Mine", [of_focus()])
     session = new_session(samples()[0], prompt_set=pack.texts)
     assert not any("/" in p.name for p in session.prompts)
 

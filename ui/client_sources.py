@@ -227,7 +227,7 @@ def _row_of_report(number: int, name: str, profile: ClientProfile, found: Import
 
 def _kept(wanted: Sequence[ClientProfile], there: int) -> str:
     try:
-        state.store().add_clients(wanted, taken=state.samples())
+        state.store().clients.add(wanted, taken=state.samples())
     except StoreError as error:
         st.error(theme.plain(str(error)))
         return ""

@@ -208,11 +208,11 @@ def save(pack: Pack, letter: str) -> None:
     note = state.kept("lab_judge_save_note") or ""
     try:
         if pack.id == OURS:
-            made = state.prompts.packs().new_pack(state.kept("lab_judge_save_title") or "", texts.values(), note)
+            made = state.store().packs.new(state.kept("lab_judge_save_title") or "", texts.values(), note)
             fill(pack, letter, pack.judge_texts.values())
             state.keep("lab_judge_pack", made.id)
         else:
-            made = state.prompts.packs().save(pack.id, list(texts.values()), note)
+            made = state.store().packs.save(pack.id, list(texts.values()), note)
             fill(made, "A", texts.values())
     except MagnetError as error:
         return state.say(str(error))
@@ -238,7 +238,7 @@ def restore(pack: Pack, version: Version) -> None:
 
 def keep_in(pack: Pack, texts: list[Prompt], note: str) -> None:
     try:
-        state.prompts.packs().save(pack.id, texts, note)
+        state.store().packs.save(pack.id, texts, note)
     except MagnetError as error:
         state.say(str(error))
 
@@ -299,7 +299,7 @@ def differs(pack: Pack, letter: str, names: list[str]) -> None:
     if pack.id != OURS:
         try:
             for name in names:
-                for v in state.prompts.packs().versions(pack.id, name):
+                for v in state.store().packs.versions(pack.id, name):
                     key = f"{name} {v.number}"
                     note = f", {v.note}" if v.note else ""
                     title = f"{title_of(name)}, version {v.number} of {v.created:%d %b, %H:%M}{note}"

@@ -91,7 +91,7 @@ def keep_case(moment: Moment, source: str, place: str, agent: str) -> None:
             most=int(state.kept("lab_case_most") or 0) if kind == "at-most-words" else 0,
         )
         case = Case(id=case_id(), title=title, moment=lab.case_moment(moment), rule=rule, source=source)
-        state.prompts.packs().save_case(case)
+        state.store().packs.save_case(case)
     except ValidationError as error:
         return state.say(f"This is no rule yet: {error.errors()[0]['msg'].removeprefix('Value error, ')}.")
     except MagnetError as error:
@@ -107,7 +107,7 @@ def cases() -> Any:
     """Draw all test cases and the run of them against a pack."""
     state.address.show_place(session="", turn="", agent="", attempt="")
     try:
-        kept = state.prompts.packs().cases()
+        kept = state.store().packs.cases()
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
         return None
@@ -198,7 +198,7 @@ def run_cases(wanted: list[Wanted], words: str) -> None:
 
 def delete_case(id: str) -> None:
     try:
-        state.prompts.packs().delete_case(id)
+        state.store().packs.delete_case(id)
     except MagnetError as error:
         state.say(str(error))
 
@@ -253,7 +253,7 @@ def take_in(data: bytes) -> None:
         if len(data) > 4 * LARGEST:
             raise ValueError
         title, texts, left = from_file(data.decode("utf-8-sig"))
-        pack = state.prompts.packs().new_pack(title, texts, "Imported")
+        pack = state.store().packs.new(title, texts, "Imported")
     except ValueError:
         return state.say("The file is not a text in UTF-8, so it is no prompt pack.")
     except MagnetError as error:
@@ -265,7 +265,7 @@ def take_in(data: bytes) -> None:
 
 def delete(id: str) -> None:
     try:
-        state.prompts.packs().delete(id)
+        state.store().packs.delete(id)
     except MagnetError as error:
         state.say(str(error))
     if state.kept("pack") == id:

@@ -26,7 +26,7 @@ BUDGET, EVERY = 0.4, 0.5
 def pairing() -> None:
     """Draw how pairs are made, which there are, and the model that can review them."""
     try:
-        pairs, reviews = state.reviews().pairs(), state.reviews().reviews()
+        pairs, reviews = state.store().reviews.pairs(), state.store().reviews.reviews()
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
         return
@@ -92,7 +92,7 @@ def make(known: list[Pair]) -> None:
 
 def add(pairs: list[Pair]) -> None:
     try:
-        n = state.reviews().add_pairs(pairs)
+        n = state.store().reviews.add_pairs(pairs)
         state.say(f"{n} {'pair is' if n == 1 else 'pairs are'} in the queue now.")
     except MagnetError as error:
         state.say(str(error))
@@ -131,7 +131,7 @@ def queue(pairs: list[Pair], reviews: list[Review]) -> None:
 
 def take_out(ids: list[str]) -> None:
     try:
-        state.reviews().take_out(ids)
+        state.store().reviews.take_out(ids)
     except MagnetError as error:
         state.say(str(error))
 
@@ -179,7 +179,7 @@ def judge(pairs: list[Pair], model: str) -> None:
 
 
 def _keep(review: Review) -> None:
-    state.reviews().save(review)
+    state.store().reviews.save(review)
 
 
 def progress(now: Standing) -> str:

@@ -62,8 +62,8 @@ def desk() -> None:
     if not rater:
         return introduce()
     try:
-        pairs = in_order(state.reviews().pairs())
-        own = {review.pair: review for review in state.reviews().reviews(rater)}
+        pairs = in_order(state.store().reviews.pairs())
+        own = {review.pair: review for review in state.store().reviews.reviews(rater)}
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
         return
@@ -356,7 +356,7 @@ def undo(rater: str) -> None:
         return
     pair, key = trail.pop()
     try:
-        state.reviews().undo(pair, rater, "person", flipped(pair, rater))
+        state.store().reviews.undo(pair, rater, "person", flipped(pair, rater))
     except MagnetError as error:
         return state.say(str(error))
     state.keep("review_trail", trail)
@@ -374,7 +374,7 @@ def drop(review: Review, number: int) -> None:
 def keep(review: Review, key: str) -> bool:
     """Keep a review; tell whether it was kept."""
     try:
-        changed = state.reviews().save(review)
+        changed = state.store().reviews.save(review)
     except MagnetError as error:
         state.say(str(error))
         return False

@@ -24,7 +24,7 @@ NONE = "–"
 def reviewed() -> None:
     """Draw the results."""
     try:
-        pairs, reviews = state.reviews().pairs(), state.reviews().reviews()
+        pairs, reviews = state.store().reviews.pairs(), state.store().reviews.reviews()
     except MagnetError as error:
         st.warning(theme.plain(str(error)))
         return

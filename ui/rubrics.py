@@ -58,7 +58,7 @@ def edit(rubric: Rubric | None) -> None:
 
 def delete(rubric: Rubric) -> None:
     try:
-        state.store().delete_rubric(rubric.id)
+        state.store().rubrics.delete(rubric.id)
     except StoreError as error:
         state.say(str(error))
     if state.kept("rubric_id") == rubric.id:
@@ -129,7 +129,7 @@ def save(rubric: Rubric | None) -> None:
     if rubric is None:
         return state.keep("rubric_asked", True)
     try:
-        state.store().save_rubric(rubric)
+        state.store().rubrics.save(rubric)
     except StoreError as error:
         return state.say(str(error))
     edit(None)

@@ -70,7 +70,7 @@ async def hear(model: Model, request: Request) -> AsyncGenerator[Chunk | Failed 
     yield Heard(
         texts=tuple(_whole("".join(own)) for own in pieces),
         finish_reason=finish,
-        usage=_total(usages),
+        usage=Usage.total(usages),
         started=started,
         first_token=None if first is None else round(first, 4),
         seconds=round(time.perf_counter() - started, 4),
@@ -81,14 +81,6 @@ async def hear(model: Model, request: Request) -> AsyncGenerator[Chunk | Failed 
 def _whole(text: str) -> str:
     """Return a text that can be written and shown: halves of a character that belong together joined, others replaced."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _total(usages: list[Usage]) -> Usage:
-    """Return the tokens of all samples together; None where no one said."""
-    if len(usages) == 1:
-        return usages[0]
-    counts = {name: [n for u in usages if (n := getattr(u, name)) is not None] for name in Usage.model_fields}
-    return Usage.model_validate({name: sum(known) if known else None for name, known in counts.items()})
 
 
 def _pause(failures: int, retry_after: float | None) -> float:

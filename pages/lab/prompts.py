@@ -254,7 +254,7 @@ def reset(pack: Pack, session: Session, letter: str, names: dict[str, list[str]]
 
 def keep_in(pack: Pack, texts: list[Prompt], note: str) -> None:
     try:
-        state.prompts.packs().save(pack.id, texts, note)
+        state.store().packs.save(pack.id, texts, note)
     except MagnetError as error:
         state.say(str(error))
 
@@ -265,11 +265,11 @@ def save(pack: Pack, session: Session, letter: str, names: dict[str, list[str]])
     note = state.kept("lab_save_note") or ""
     try:
         if pack.id in (OURS, AS_SENT):
-            made = state.prompts.packs().new_pack(state.kept("lab_save_title") or "", texts.values(), note)
+            made = state.store().packs.new(state.kept("lab_save_title") or "", texts.values(), note)
             fill(pack, session, letter, pack.texts, {name: list(FIELDS_OF) for name in texts})
             state.keep("lab_pack", made.id)
         else:
-            state.prompts.packs().save(pack.id, list(texts.values()), note)
+            state.store().packs.save(pack.id, list(texts.values()), note)
             made = pack
             fill(made, session, "A", texts, {name: list(FIELDS_OF) for name in texts})
         state.forget("lab_save_note", "lab_save_title")
@@ -442,7 +442,7 @@ def differs(
     if pack.id not in (OURS, AS_SENT):
         try:
             for name in names:
-                for v in state.prompts.packs().versions(pack.id, name):
+                for v in state.store().packs.versions(pack.id, name):
                     key = f"{name} {v.number}"
                     versions[key] = v
                     note = f", {v.note}" if v.note else ""

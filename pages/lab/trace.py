@@ -187,7 +187,7 @@ def prices(entries: list[Entry]) -> None:
         "it. Prices change: check yours at the provider. The same name on a server of your own may cost nothing, or something else.</p>"
     )
     try:
-        own = state.costs.price_book().own()
+        own = state.store().prices.own()
     except StoreError as error:
         st.warning(theme.plain(str(error)))
         return

@@ -88,9 +88,9 @@ def save(key: str, *, start: bool = False) -> None:
     try:
         profile = edit.profile()
         if edit.base:
-            state.store().save_client(profile, over=edit.base)
+            state.store().clients.save(profile, over=edit.base)
         else:
-            (profile,) = state.store().add_clients([profile], taken=state.samples())
+            (profile,) = state.store().clients.add([profile], taken=state.samples())
     except MagnetError as error:
         if not edit.values.get("intake.name"):
             state.keep("clients_section", "Person")
@@ -120,7 +120,7 @@ def discard(key: str) -> None:
 
 
 def delete(profile: ClientProfile) -> None:
-    if _tried(partial(state.store().delete_client, profile.id)):
+    if _tried(partial(state.store().clients.delete, profile.id)):
         state.sessions.client_changed(profile.id)
         show(View())
         state.keep("clients_done", f"{profile.name} is deleted. Sessions made with this client stay.")
@@ -128,7 +128,7 @@ def delete(profile: ClientProfile) -> None:
 
 
 def restore(id: str) -> None:
-    if _tried(partial(state.store().restore_client, id)):
+    if _tried(partial(state.store().clients.restore, id)):
         show(View("client", id))
         state.keep("clients_done", "The client is back.")
 
@@ -252,7 +252,7 @@ def bin_of_clients() -> None:
         return
     with box:
         gone: list[ClientProfile] = []
-        _tried(lambda: gone.extend(state.store().deleted_clients()))
+        _tried(lambda: gone.extend(state.store().clients.deleted()))
         if not gone:
             st.markdown("Nobody is deleted. Your own clients can be deleted, and brought back from here.")
         for profile in gone:

@@ -17,7 +17,7 @@ def everyone() -> dict[str, ClientProfile]:
 def own() -> dict[str, ClientProfile]:
     """Return the library's own clients by id; none, with a sentence kept, when it cannot be read."""
     try:
-        return _own(store().clients_state())
+        return _own(store().clients.state())
     except StoreError as error:
         say(str(error))
         return {}
@@ -26,4 +26,4 @@ def own() -> dict[str, ClientProfile]:
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _own(since: tuple[float, ...]) -> dict[str, ClientProfile]:
     """Return the own clients as they stand at some figures, by which the cache tells them apart."""
-    return {profile.id: profile for profile in store().clients()}
+    return {profile.id: profile for profile in store().clients.all()}

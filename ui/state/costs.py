@@ -13,7 +13,6 @@ from magnet_core.errors import StoreError
 from magnet_core.scoring.compare import Configuration, Measured, configuration_of, left_out, measure
 
 if TYPE_CHECKING:
-    from magnet_core.pricing import PriceBook
     from magnet_core.store import Entry
 
 from ui.state import sessions
@@ -34,17 +33,10 @@ class Trace:
 def prices() -> Prices:
     """Return the price list: the shipped one with the library's own entries over it."""
     try:
-        return price_book().all()
+        return store().prices.all()
     except StoreError as error:
         say(str(error))
         return shipped()
-
-
-@st.cache_resource(show_spinner=False)
-def price_book() -> PriceBook:
-    from magnet_core.pricing import PriceBook
-
-    return PriceBook(store())
 
 
 def measured(entries: Iterable[Entry], listed: Prices) -> tuple[list[Measured], dict[str, int]]:
@@ -78,7 +70,7 @@ def _measures(prices_json: str) -> dict[tuple[str, int], Measured | str]:
 def keep_prices(entries: Iterable[Price]) -> bool:
     """Keep the library's own prices in place of those that were there; tell whether they are kept."""
     try:
-        price_book().keep(entries)
+        store().prices.keep(entries)
     except StoreError as error:
         say(str(error))
         return False

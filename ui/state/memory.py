@@ -22,7 +22,6 @@ from ui.runner import Engine
 from ui.scorer import Order, Scorer, sheets_of
 
 if TYPE_CHECKING:
-    from magnet_core.reviews import Reviews
     from magnet_core.store import Store
 
 T = TypeVar("T")
@@ -137,7 +136,7 @@ def enter(page: str = "") -> bool:
 def scorer() -> Scorer:
     """Return what scores sessions in the background; raise `StoreError` when the library cannot be opened."""
     kept = store()
-    return Scorer(engine(), kept.save_card, kept.cards, kept.session, settings().calls_in_flight)
+    return Scorer(engine(), kept.cards.save, kept.cards.of, kept.session, settings().calls_in_flight)
 
 
 @st.cache_resource(show_spinner=False)
@@ -163,11 +162,3 @@ def forget(*names: str) -> None:
     """Let fields be filled anew when they are drawn next."""
     for name in names:
         st.session_state.pop(name, None)
-
-
-@st.cache_resource(show_spinner=False)
-def reviews() -> Reviews:
-    """Return the pairs and reviews of the library; raise `StoreError` when they cannot be opened."""
-    from magnet_core.reviews import Reviews
-
-    return Reviews(store())

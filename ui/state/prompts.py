@@ -11,23 +11,15 @@ from magnet_core.errors import StoreError
 from magnet_core.lab import changed
 
 if TYPE_CHECKING:
-    from magnet_core.packs import Pack, Packs
+    from magnet_core.packs import Pack
 
 from ui.state.memory import say, store
-
-
-@st.cache_resource(show_spinner=False)
-def packs() -> Packs:
-    """Return the prompt packs and test cases of the library; raise `StoreError` when it cannot be opened."""
-    from magnet_core.packs import Packs
-
-    return Packs(store())
 
 
 def pack_list() -> list[Pack]:
     """Return the prompt packs; none, with a sentence kept, when they cannot be read."""
     try:
-        return packs().packs()
+        return store().packs.packs()
     except StoreError as error:
         say(str(error))
         return []

@@ -86,7 +86,7 @@ def scoring(session_id: str) -> bool:
 def cards_of(session_id: str) -> list[Scorecard]:
     """Return a session's scorecards, oldest first; none, with a sentence kept, when they cannot be read."""
     try:
-        return store().cards(session_id)
+        return store().cards.of(session_id)
     except StoreError as error:
         say(str(error))
         return []
@@ -95,7 +95,7 @@ def cards_of(session_id: str) -> list[Scorecard]:
 def all_cards() -> list[Scorecard]:
     """Return the scorecards of the whole library; read again only when there are others."""
     try:
-        return _all_cards(store().cards_state())
+        return _all_cards(store().cards.state())
     except StoreError as error:
         say(str(error))
         return []
@@ -103,13 +103,13 @@ def all_cards() -> list[Scorecard]:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _all_cards(stands: tuple[float, ...]) -> list[Scorecard]:
-    return store().all_cards()
+    return store().cards.all()
 
 
 def plans() -> list[Planned]:
     """Return what the planners of the library picked; read again only when there is other."""
     try:
-        return _plans(store().sessions_state())
+        return _plans(store().state())
     except StoreError as error:
         say(str(error))
         return []
@@ -151,7 +151,7 @@ def _counted() -> dict[tuple[str, int], dict[str, float | None]]:
 def rubrics() -> list[Rubric]:
     """Return the own rubrics; none, with a sentence kept, when they cannot be read."""
     try:
-        return store().rubrics()
+        return store().rubrics.all()
     except StoreError as error:
         say(str(error))
         return []
