@@ -15,6 +15,8 @@ from streamlit.navigation.page import Page
 from ui import state, theme
 
 HERE = Path(__file__).parent
+DESK = "Rating desk"
+"""What raters who must not know a method's name read in place of the project's."""
 
 
 def pages() -> dict[str, list[Page]]:
@@ -38,6 +40,15 @@ def pages() -> dict[str, list[Page]]:
     }
 
 
+def desk_alone() -> list[Page]:
+    """Return the rater's desk as the only page, under its own address and, since one page must be there, at the root."""
+    desk, icon = "pages/judge/review.py", ":material/rate_review:"
+    return [
+        st.Page(desk, title=DESK, icon=icon, url_path="review"),
+        st.Page(desk, title=DESK, icon=icon, url_path="desk", default=True),
+    ]
+
+
 async def to_root(request: Request) -> RedirectResponse:
     """Lead the address /session, query and all, to the session page, which lives at the root."""
     return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/")
@@ -51,10 +62,14 @@ if not runtime.exists():
     app = st.App(__file__, routes=[Route("/session", to_root)])
     logging.disable(logging.NOTSET)
 else:
-    st.set_page_config(page_title="MAGneT Explorer", page_icon=str(HERE / "ui" / "favicon.svg"), layout="wide")
-    page = st.navigation(pages(), position="top")
-    st.logo(str(HERE / "ui" / "logo.svg"), size="large")
+    if state.desk.alone():
+        st.set_page_config(page_title=DESK, page_icon=":material/rate_review:", layout="wide")
+        page = st.navigation(desk_alone(), position="hidden")
+    else:
+        st.set_page_config(page_title="MAGneT Explorer", page_icon=str(HERE / "ui" / "favicon.svg"), layout="wide")
+        page = st.navigation(pages(), position="top")
+        st.logo(str(HERE / "ui" / "logo.svg"), size="large")
     st.html(theme.stylesheet())
-    st.html(f'<div class="notice" role="contentinfo">{theme.NOTICE}</div>')
+    st.html(f'<div class="notice" role="note">{theme.NOTICE}</div>')
     page.run()
     state.warm_up()

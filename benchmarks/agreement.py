@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import combinations
 from typing import Any
 
 from magnet_core.scoring import results
 from magnet_core.scoring.agreement import bradley_terry, share
 from magnet_core.scoring.aspects import Half, Pair, Winner, form
+from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.results import Said
+
+ONE, OTHER = Configuration(method="magnet", model=""), Configuration(method="plain", model="")
 
 SHARES = [
     # pairs, ratings of each, true share, how far the ratings of a pair go together
@@ -42,26 +46,66 @@ def coverage_of_shares(rounds: int = 4000, seed: int = 1) -> list[dict[str, Any]
     return found
 
 
-def coverage_of_strengths(rounds: int = 2000, seed: int = 2) -> list[dict[str, Any]]:
-    """Return how often the interval of a Bradley-Terry strength held the truth, over four things."""
-    chance, found = random.Random(seed), list[dict[str, Any]]()
-    truth = {"a": 0.6, "b": 0.2, "c": -0.2, "d": -0.6}
-    names = [(one, two) for one in truth for two in truth if one < two]
-    for pairs, each, together in ((20, 1, 0.0), (20, 3, 0.5)):
-        covered = n = 0
-        for _ in range(rounds):
-            games: list[tuple[int, str, str, float]] = []
-            for one, two in names:
-                p = 1 / (1 + math.exp(truth[two] - truth[one]))
-                for _ in range(pairs):
-                    about = len(games)
-                    games += [(about, one, two, float(won)) for won in _together(chance, each, p, together)]
-            for strength in bradley_terry(games):
-                if strength.low is not None and strength.high is not None:
-                    n += 1
-                    covered += strength.low <= truth[strength.name] <= strength.high
-        found.append({"pairs": pairs, "ratings of each": each, "together": together, "covered": covered / n, "n": n})
+def coverage_of_strengths(rounds: int = 1500, seed: int = 2) -> list[dict[str, Any]]:
+    """Return how often the interval of a Bradley-Terry strength held the truth, over three things and all pairs of them.
+
+    In `apart`, every pair has two sessions of its own; in `shared`, a client has one session of each maker, and three pairs share them.
+    With effects, a session is better or worse than its maker's others by a normal draw.
+    """
+    found: list[dict[str, Any]] = []
+    for effect in (0.0, 0.8):
+        truth = _strengths_in_the_long_run(effect)
+        for pairs in (6, 18, 60):
+            for each in (1, 3):
+                for shared in (False, True):
+                    chance = random.Random(f"{seed} {effect} {pairs} {each} {shared}")
+                    n = covered = told = 0
+                    for _ in range(rounds if pairs < 60 else rounds // 2):
+                        n += 1
+                        drawn = [
+                            one for one in bradley_terry(_games(chance, pairs, each, effect, shared)) if one.low is not None
+                        ]
+                        told += bool(drawn)
+                        covered += sum(
+                            one.low <= truth[one.name] <= (one.high or 0.0) for one in drawn if one.low is not None
+                        )
+                    row = {
+                        "pairs": pairs,
+                        "ratings of each": each,
+                        "session effects": effect,
+                        "sessions": "shared" if shared else "apart",
+                    }
+                    found.append(
+                        row | {"an interval": round(told / n, 2), "covered": covered / (3 * told) if told else math.nan}
+                    )
     return found
+
+
+STRENGTHS = {"a": 0.5, "b": 0.0, "c": -0.5}
+DUELS = list(combinations(STRENGTHS, 2))
+
+
+def _games(chance: random.Random, pairs: int, each: int, effect: float, shared: bool) -> list[tuple[int, str, str, float]]:
+    """Return the ratings of some pairs, the three comparisons in turn."""
+    games: list[tuple[int, str, str, float]] = []
+    luck: dict[str, float] = {}
+    for n in range(pairs):
+        if n % 3 == 0 or not shared:
+            luck = {name: chance.gauss(0, effect) for name in STRENGTHS}
+        one, two = DUELS[n % 3]
+        p = 1 / (1 + math.exp(STRENGTHS[two] + luck[two] - STRENGTHS[one] - luck[one]))
+        games += [(n // 3 if shared else n, one, two, float(chance.random() < p)) for _ in range(each)]
+    return games
+
+
+def _strengths_in_the_long_run(effect: float, draws: int = 40_000) -> dict[str, float]:
+    """Return what the strengths come to when nothing but the sessions' luck is averaged out: it draws them together."""
+    chance, games = random.Random(0), list[tuple[int, str, str, float]]()
+    for one, two in DUELS:
+        apart = STRENGTHS[one] - STRENGTHS[two]
+        p = sum(1 / (1 + math.exp(-apart - chance.gauss(0, effect * math.sqrt(2)))) for _ in range(draws)) / draws
+        games.append((len(games), one, two, p))
+    return {one.name: one.value or 0.0 for one in bradley_terry(games)}
 
 
 def coverage_of_headline(rounds: int = 600, seed: int = 3) -> list[dict[str, Any]]:
@@ -72,8 +116,8 @@ def coverage_of_headline(rounds: int = 600, seed: int = 3) -> list[dict[str, Any
             Pair(
                 id=str(n),
                 client="",
-                one=Half(session="1", method="a", model=""),
-                two=Half(session="2", method="b", model=""),
+                one=Half(session="1", maker=ONE),
+                two=Half(session="2", maker=OTHER),
             )
             for n in range(size)
         ]
@@ -84,7 +128,7 @@ def coverage_of_headline(rounds: int = 600, seed: int = 3) -> list[dict[str, Any
                 for aspect, won in zip(asked.aspects, _together(chance, 9, truth, together), strict=True):
                     winner: Winner = "one" if won else "two"
                     said.append(Said(pair=pair.id, rater="r", kind="person", key=aspect.key, winner=winner))
-            head = results.headline(pairs, said, "a", asked)
+            head = results.headline(pairs, said, ONE, asked)
             assert head is not None and head.low is not None and head.high is not None
             covered += head.low <= truth <= head.high
         found.append({"pairs": size, "truth": truth, "together": together, "covered": covered / rounds})
@@ -100,7 +144,7 @@ def _together(chance: random.Random, n: int, p: float, together: float) -> list[
 def main() -> None:
     for name, rows in (
         ("Win rate (Wilson at the effective number)", coverage_of_shares()),
-        ("Bradley-Terry (sandwich over pairs)", coverage_of_strengths()),
+        ("Bradley-Terry (sandwich over pairs that share sessions, Student)", coverage_of_strengths()),
         (
             "Mean over nine aspects (Wilson at the number of ratings that the pairs are worth by a bootstrap)",
             coverage_of_headline(),

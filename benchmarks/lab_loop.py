@@ -15,8 +15,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.llm_server import LlmServer, Manners
-from tests.test_browser import CHROMIUM, FLAGS, idle, press, serving, set_pace, where
-from tests.test_lab_browser import answer, go_to, rewrite, settled, write
+from tests.test_browser import CHROMIUM, FLAGS, idle, press, serving, where
+from tests.test_lab_browser import answer, go_to, rewrite, settled, speak_by, write
 
 
 class Walk:
@@ -35,25 +35,13 @@ class Walk:
 
 
 def prepare(page: Page, url: str, server: LlmServer) -> None:
-    """Make a turn, and set the local server as the model."""
+    """Set the local server as the model, and make a turn."""
     page.goto(f"{url}/?audience=researcher")
-    set_pace(page, "At once")
+    speak_by(page, server, "test-model")
+    go_to(page, "Watch", "Session")
     press(page, "Next turn")
     expect(where(page)).to_have_text("Turn 1 of 20")
     idle(page)
-    go_to(page, "Set up", "Models")
-    page.get_by_role("radio", name="A language model").click()
-    settled(page)
-    page.get_by_role("radio", name="Another address").click()
-    settled(page)
-    write(page, "Address of the server (base URL)", server.url)
-    write(page, "Name of the model", "test-model")
-    page.get_by_role("button", name="Test", exact=True).click()
-    expect(page.locator(".verdict")).to_contain_text("It works")
-    press(page, "Use from the next turn on")
-    expect(page.locator("dl.voices")).to_contain_text("test-model")
-    go_to(page, "Watch", "Session")
-    expect(where(page)).to_have_text("Turn 1 of 20")
 
 
 def walk(page: Page) -> Walk:

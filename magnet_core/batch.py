@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from magnet_core import export, importers
 from magnet_core.domain import ClientProfile, FanOut, Session
-from magnet_core.errors import MagnetError, SettingsError, StoreError
+from magnet_core.errors import BudgetSpent, MagnetError, SettingsError, StoreError
 from magnet_core.events import SessionFinished, SessionOpened, TurnFinished
 from magnet_core.models import ModelFor
 from magnet_core.session import run_session
@@ -51,6 +51,7 @@ async def run_batch(
     """Yield what happens while sessions are made to their end, a few at once, each from where it stands.
 
     Every session ends in one `SessionFinished` or `SessionFailed`; a failed one does not stop the others.
+    A spent budget stops them all: `BudgetSpent` is raised.
     """
     free = asyncio.Semaphore(concurrency)
 
@@ -62,6 +63,8 @@ async def run_batch(
                         if isinstance(event, (SessionOpened, TurnFinished, SessionFinished)):
                             session = event.session
                             yield event
+            except BudgetSpent:
+                raise
             except MagnetError as error:
                 yield SessionFailed(session, error)
 

@@ -1,4 +1,4 @@
-"""The command line: `generate` makes sessions into a folder, `show` prints one, `score` and `diversity` measure them.
+"""The command line: `generate` makes sessions, `show` prints one, `score` and `diversity` measure them, `reviews` tells what raters said.
 
 Exit codes: 0 everything was done, 1 something could not be, 2 the arguments do not fit, 130 interrupted.
 What is heavy is imported where it is used, so that help and wrong arguments answer at once.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,11 +21,14 @@ from magnet_core.errors import MagnetError, ProfileError, PromptError, SessionFi
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from magnet_core.batch import Folder, SessionFailed
+    from magnet_core.batch import BatchEvent, Folder, SessionFailed
     from magnet_core.cast import Cast
-    from magnet_core.domain import ClientProfile, FanOut, Session
+    from magnet_core.costs import Prices
+    from magnet_core.domain import ClientProfile, FanOut, Prompt, Session
+    from magnet_core.meter import Meter, Purpose
     from magnet_core.models import ModelFor
     from magnet_core.packs import Pack
+    from magnet_core.scoring.aspects import Pair, Review
     from magnet_core.scoring.rubrics import Rubric
 
 app = typer.Typer(
@@ -72,6 +75,8 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed asks for the same session.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Sessions made at once.")] = 4,
+    budget: Annotated[float | None, typer.Option(min=0.0001, help="Stop once this run has cost so many dollars.")] = None,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Stop once this run has used so many tokens.")] = None,
     format: Annotated[
         Literal["native", "magnet"], typer.Option(help="Whole sessions, or the reference's shape.")
     ] = "native",
@@ -118,7 +123,9 @@ def generate(
             for client in clients:
                 for gap in client.gaps:
                     _say(f"{client.name} ({client.id}): {gap}")
-            failures = asyncio.run(_generate(folder, clients, begin, cast, concurrency))
+            failures = asyncio.run(
+                _generate(folder, clients, begin, cast, concurrency, _meter("session", budget, token_budget))
+            )
         for sentence in (*unusable, *failures):
             _say(sentence)
         _say(f"{len(clients) - len(failures)} of {len(clients) + len(unusable)} sessions are finished in {out}.")
@@ -149,6 +156,11 @@ def score(
     ] = "rules",
     base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible endpoint; its key is OPENAI_API_KEY.")] = "",
     samples: Annotated[int, typer.Option(min=1, max=20, help="Answers asked of a model for every item.")] = 3,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A prompt pack's file; what it does not tell the judge is said in our words.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(min=0.0001, help="Stop once this run has cost so many dollars.")] = None,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Stop once this run has used so many tokens.")] = None,
     fan_out: Annotated[
         Literal["at-once", "primed", "one-by-one"] | None, typer.Option(help="How the calls about a session leave.")
     ] = None,
@@ -162,11 +174,17 @@ def score(
         names, measured = scoring.chosen_instruments(instruments, _rubrics)
         if judge == scoring.RULES and base_url:
             raise SettingsError("A base URL needs a model's name beside it: --judge NAME.")
+        if judge == scoring.RULES and prompts:
+            raise SettingsError("The rules read no prompts; --prompts needs a model as judge, --judge NAME.")
         cast = None if judge == scoring.RULES else _cast(judge, base_url, fan_out)
+        if prompts:
+            names = scoring.in_words(names, _read_pack(prompts)[1])
         corpora, unread = scoring.read_files(files)
         sessions = [named for corpus in corpora.values() for named in corpus]
         scoring.check_out(out, sessions)
-        rows, silent = scoring.score_files(sessions, names, measured, cast, samples, out)
+        rows, silent = scoring.score_files(
+            sessions, names, measured, cast, samples, out, _meter("judging", budget, token_budget)
+        )
         Console().print(*scoring.score_tables(rows, names), sep="\n\n")
         for sentence in (*unread, *silent):
             _say(sentence)
@@ -209,12 +227,73 @@ def diversity(
             raise typer.Exit(1)
 
 
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Session files of any shape, or folders of them.")],
+    baseline: Annotated[str, typer.Option(help="The method that all others are compared with.")] = "magnet",
+    holm: Annotated[bool, typer.Option("--holm", help="Allow for how many differences are looked at together.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File for the table, as CSV.")] = None,
+) -> None:
+    """Compare ways of making sessions on the same clients, scored by rules, with intervals."""
+    with _exits():
+        from rich.console import Console
+
+        from magnet_core.scoring import cli as scoring
+        from magnet_core.scoring import compare_files as comparing
+
+        corpora, unread = scoring.read_files(files)
+        sessions = [named for corpus in corpora.values() for named in corpus]
+        if out:
+            scoring.check_out(out, sessions)
+        found = comparing.compare_files(sessions, baseline, _prices(), adjusted=holm)
+        Console().print(comparing.comparison_table(found))
+        if out:
+            comparing.write_comparison(found, out)
+        for sentence in (*comparing.comparison_notes(found), *unread):
+            _say(sentence)
+        if unread:
+            raise typer.Exit(1)
+
+
+@app.command()
+def reviews(
+    out: Annotated[
+        Path, typer.Option(help="File for all verdicts and comments: .csv, or .json with the form and the pairs.")
+    ],
+) -> None:
+    """Write the blind reviews of the library as the Review page exports them; print win rates and how far raters agree."""
+    with _exits():
+        from rich.console import Console
+
+        from magnet_core.scoring import review_cli, review_files
+        from magnet_core.scoring.aspects import form
+
+        if out.suffix not in (".csv", ".json"):
+            raise SettingsError("The file for the reviews must end in .csv or .json.")
+        queued, taken_out, said = _reviewed()
+        pairs, ids = [*queued, *taken_out], {pair.id for pair in taken_out}
+        as_json = out.suffix == ".json"
+        text = review_files.json_text(pairs, said, form(), ids) if as_json else review_files.csv_text(pairs, said, ids)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise SettingsError(f"{out} cannot be written: {error.strerror or error}.") from error
+        for table in review_cli.tables(queued, said, form()):
+            Console().print(table, "")
+        other = sum(review.form != form().sha for review in said)
+        if other:
+            _say(f"{other} reviews were given under another form: they are in the file and not in the tables.")
+        _say(f"{len(said)} reviews of {len(pairs)} pairs, {len(taken_out)} of them taken out of the queue, are in {out}.")
+
+
 async def _generate(
     folder: Folder,
     clients: list[ClientProfile],
     begin: Callable[[ClientProfile, ModelFor], Session],
     cast: Cast,
     concurrency: int,
+    meter: Meter,
 ) -> list[str]:
     """Make the sessions that are missing in a folder; return a sentence for each that could not be finished."""
     from rich.console import Console
@@ -234,7 +313,7 @@ async def _generate(
         BarColumn(),
         TextColumn("{task.completed} of {task.total} turns"),
     )
-    async with open_models(cast) as models:
+    async with open_models(cast, meter=meter) as models:
         for client in clients:
             if folder.finished(client):
                 folder.tidy(client)
@@ -248,7 +327,7 @@ async def _generate(
             task = progress.add_task("Sessions", total=sum(left.values()))
             events = run_batch(sessions, models, concurrency=concurrency, fan_out=cast.fan_out)
             async with aclosing(events):
-                async for event in events:
+                async for event in _until_spent(events, failures):
                     session = event.session
                     if isinstance(event, SessionFailed):
                         failures.append(_failure(event))
@@ -257,11 +336,60 @@ async def _generate(
                         progress.console.print(f"{session.profile.name}: {folder.file(session.profile)}", markup=False)
                     elif session.plan or session.turns:
                         folder.keep(session)
-                        telemetry.newest(session, collector)
+                        telemetry.newest(session, collector, _prices)
                     left[session.id] = 0 if isinstance(event, SessionFinished) else session.max_turns - len(session.turns)
                     done = sum(s.max_turns - len(s.turns) for s in sessions) - sum(left.values())
                     progress.update(task, completed=done)
     return failures
+
+
+async def _until_spent(events: AsyncIterator[BatchEvent], failures: list[str]) -> AsyncIterator[BatchEvent]:
+    """Yield events until the budget is spent; that is then the last failure."""
+    from magnet_core.errors import BudgetSpent
+
+    try:
+        async for event in events:
+            yield event
+    except BudgetSpent as error:
+        failures.append(f"{error} Finished turns are kept; run the same command to go on.")
+
+
+def _meter(purpose: Purpose, dollars: float | None, tokens: int | None) -> Meter:
+    """Return what counts a run's calls against its budgets."""
+    from magnet_core.meter import Budget, Limit, Meter
+
+    budgets: list[Budget] = []
+    if dollars is not None:
+        listed = _prices()
+        budgets.append(Budget(Limit(amount=dollars), lambda: listed))
+    if tokens is not None:
+        budgets.append(Budget(Limit(amount=tokens, unit="tokens")))
+    return Meter(purpose, budgets)
+
+
+def _prices() -> Prices:
+    """Return the price list with the library's own entries over it."""
+    from magnet_core.settings import settings
+    from magnet_core.store import Store
+
+    store = Store(settings().database_url)
+    try:
+        return store.prices.all()
+    finally:
+        store.close()
+
+
+def _reviewed() -> tuple[list[Pair], list[Pair], list[Review]]:
+    """Return the pairs of the library's queue, those taken out of it, and all that was said about them."""
+    from magnet_core.settings import settings
+    from magnet_core.store import Store
+
+    store = Store(settings().database_url)
+    try:
+        kept = store.reviews
+        return kept.pairs(), kept.taken_out(), [review for review in kept.reviews() if review.says]
+    finally:
+        store.close()
 
 
 def _rubrics() -> list[Rubric]:
@@ -392,8 +520,18 @@ def _say(sentence: str) -> None:
 
 
 def _pack(file: Path) -> Pack:
-    """Return the agents' prompts of a pack's file; one that can be used in part only is refused."""
-    from magnet_core.packs import from_file, pack_of_agents
+    """Return the agents' prompts of a pack's file."""
+    from magnet_core.packs import pack_of_agents
+
+    pack = pack_of_agents(*_read_pack(file))
+    if not pack.prompts:
+        raise SettingsError(f"{file}: no agent's prompt in it differs from ours.")
+    return pack
+
+
+def _read_pack(file: Path) -> tuple[str, list[Prompt]]:
+    """Return title and prompts of a pack's file; one that can be used in part only is refused."""
+    from magnet_core.packs import from_file
 
     try:
         title, texts, left = from_file(file.read_text(encoding="utf-8-sig"))
@@ -405,10 +543,7 @@ def _pack(file: Path) -> Pack:
         raise SettingsError(f"{file}: {error}") from error
     if left:
         raise SettingsError(f"{file}: {' '.join(left)}")
-    pack = pack_of_agents(title, texts)
-    if not pack.prompts:
-        raise SettingsError(f"{file}: no agent's prompt in it differs from ours.")
-    return pack
+    return title, texts
 
 
 @contextmanager

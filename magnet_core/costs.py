@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -17,7 +17,6 @@ from magnet_core.errors import SettingsError
 from magnet_core.knowledge import read
 
 MILLION = 1_000_000
-Kind = Literal["asked again", "not mended", "connection", "cut off"]
 K = TypeVar("K", bound=Hashable)
 N = TypeVar("N", int, float)
 
@@ -35,7 +34,7 @@ class Price(Value):
 
 
 class Prices(Value):
-    """A list of prices; of several for a model, the newest counts that is not younger than the day asked for."""
+    """A list of prices; of several for a model, that one holds on a day which began last."""
 
     entries: tuple[Price, ...] = ()
 
@@ -152,10 +151,23 @@ def session_cost(session: Session, prices: Prices, parent: Session | None = None
     return cost_of([call for _, call in calls_of(session, parent)], prices, day_of(session))
 
 
-def waited(session: Session) -> float:
-    """Return how long a reader would have waited for a session: the plan and every turn from first call to last answer."""
-    groups = (session.plan_calls, *(turn.calls for turn in session.turns))
-    return sum(max((call.started + call.seconds for call in calls), default=0.0) for calls in groups)
+def waits(session: Session, parent: Session | None = None) -> dict[int, float]:
+    """Return how long a reader would have waited for each turn, 0 for the plan: from its first call to its last answer.
+
+    Of a fork with its `parent`, for the turns it added.
+    """
+    found: dict[int, list[AgentCall]] = {}
+    for turn, call in calls_of(session, parent):
+        found.setdefault(turn, []).append(call)
+    return {
+        turn: max(call.started + call.seconds for call in calls) - min(call.started for call in calls)
+        for turn, calls in found.items()
+    }
+
+
+def waited(session: Session, parent: Session | None = None) -> float:
+    """Return how long a reader would have waited for a whole session; of a fork with its `parent`, for what it added."""
+    return sum(waits(session, parent).values())
 
 
 def day_of(session: Session) -> date:
@@ -174,33 +186,3 @@ def _sum(values: Sequence[N | None]) -> N | None:
     """Return the sum; None where a part is missing or there is nothing to add."""
     there = [v for v in values if v is not None]
     return sum(there[1:], there[0]) if there and len(there) == len(values) else None
-
-
-class Incident(Value):
-    """Something that went wrong on the way to an answer, and was dealt with."""
-
-    session: str
-    turn: int
-    agent: str
-    model: str
-    kind: Kind
-    """`not mended`: the last answer was kept though a guard did not like it."""
-    detail: str
-
-
-def incidents(session: Session, parent: Session | None = None) -> list[Incident]:
-    """Return what went wrong in a session's calls, in order; a run that broke off for good leaves no call behind."""
-    found: list[Incident] = []
-    calls = list(calls_of(session, parent))
-    last = {(turn, call.agent): call.attempt for turn, call in calls}
-    for turn, call in calls:
-        told: list[tuple[Kind, str]] = [("connection", failure) for failure in call.retries]
-        if call.problem:
-            told.append(("asked again" if call.attempt < last[turn, call.agent] else "not mended", call.problem))
-        if call.finish_reason == "length":
-            told.append(("cut off", "The answer reached the most tokens that were allowed."))
-        found += [
-            Incident(session=session.id, turn=turn, agent=call.agent, model=call.model, kind=kind, detail=detail)
-            for kind, detail in told
-        ]
-    return found

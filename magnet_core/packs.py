@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,8 +15,8 @@ from pydantic import Field, ValidationError
 from magnet_core import prompts
 from magnet_core.domain import Prompt, Session, Value
 from magnet_core.errors import PromptError
-from magnet_core.lab import changed, fields, lint, usable, with_own
-from magnet_core.scoring import wordings
+from magnet_core.lab import changed, fields, lint, usable, with_own, wordings
+from magnet_core.scoring.instruments import Sheet
 
 FORMAT = "magnet-prompt-pack"
 LARGEST = 2_000_000
@@ -31,12 +30,7 @@ class Pack(Value):
     title: str = Field(min_length=1, max_length=80)
     prompts: tuple[Prompt, ...] = ()
     judges: tuple[Prompt, ...] = ()
-    """Texts that judges are told, by the names of `scoring.wordings`."""
-
-    @property
-    def judge_texts(self) -> dict[str, Prompt]:
-        """Every text a judge is told, by name."""
-        return wordings.texts() | {p.name: p for p in self.judges}
+    """Texts that judges are told, by the names of `lab.wordings`."""
 
     @property
     def texts(self) -> dict[str, Prompt]:
@@ -54,13 +48,16 @@ class Pack(Value):
         """The prompts it has in place of ours."""
         return (*self.prompts, *self.judges)
 
-    def holding(self, texts: Iterable[Prompt]) -> Pack:
-        """Return the pack with prompts in place of those by their names; one with our words is not held."""
-        own, judges = _different([*self.own, *texts]), wordings.texts()
+    def holding(self, texts: Iterable[Prompt], rubrics: Iterable[Sheet] = ()) -> Pack:
+        """Return the pack with prompts in place of those by their names; one with our words is not held.
+
+        Nor is one with the words that one of the own `rubrics` was written with.
+        """
+        own = _different([*self.own, *texts], rubrics)
         return self.model_copy(
             update={
-                "prompts": tuple(p for p in own if p.name not in judges),
-                "judges": tuple(p for p in own if p.name in judges),
+                "prompts": tuple(p for p in own if not wordings.is_judges(p.name)),
+                "judges": tuple(p for p in own if wordings.is_judges(p.name)),
             }
         )
 
@@ -76,23 +73,25 @@ class Version(Value):
     prompt: Prompt
 
 
-def case_id() -> str:
-    return secrets.token_hex(6)
-
-
 def pack_of(session: Session, packs: Iterable[Pack]) -> tuple[str, list[str]]:
     """Return the title of the pack a session was made with, and which of its prompts are not ours.
 
     The title is empty where all prompts are ours, or where no pack holds just these.
     """
     own = changed(session.prompts)
-    if not own:
-        return "", []
+    found = pack_holding(session, packs) if own else None
+    return found.title if found else "", own
+
+
+def pack_holding(session: Session, packs: Iterable[Pack]) -> Pack | None:
+    """Return the first pack whose words are those a session was made with; None where all are ours, or none says just these."""
+    if not changed(session.prompts):
+        return None
     for pack in packs:
         texts = pack.texts
         if pack.prompts and all(fields(texts[p.name]) == fields(p) for p in session.prompts if p.name in texts):
-            return pack.title, own
-    return "", own
+            return pack
+    return None
 
 
 def pack_of_agents(title: str, texts: Iterable[Prompt]) -> Pack:
@@ -136,14 +135,16 @@ def from_file(text: str) -> tuple[str, list[Prompt], list[str]]:
             left.append(f"Entry {number} is no prompt: {error.errors()[0]['msg']}.")
             continue
         original = ours.get(prompt.name)
-        check = wordings.lint if prompt.name in wordings.texts() else lint
+        of_judge = wordings.is_judges(prompt.name)
+        check = wordings.lint if of_judge else lint
         errors = [remark.text for remark in check(prompt, original) if remark.kind == "error"]
-        if original is None:
+        if original is None and not of_judge:
             left.append(f"There is no agent or frame named “{prompt.name}”.")
         elif errors:
             left.append(f"“{prompt.name}” cannot be used. {' '.join(errors)}")
         else:
             # where a prompt belongs is not for a file to say
+            original = original or Prompt(name=prompt.name)
             found[prompt.name] = prompt.model_copy(update={"frame": original.frame, "follows": original.follows})
     if not found and left:
         raise PromptError(f"Nothing in the file can be used. {' '.join(left)}")
@@ -153,7 +154,7 @@ def from_file(text: str) -> tuple[str, list[Prompt], list[str]]:
 
 def checked(prompt: Prompt) -> Prompt:
     """Return a prompt of an agent or a judge; raise `PromptError` when it cannot be used."""
-    return wordings.usable(prompt) if prompt.name in wordings.texts() else usable(prompt)
+    return wordings.usable(prompt) if wordings.is_judges(prompt.name) else usable(prompt)
 
 
 def slug(title: str) -> str:
@@ -162,9 +163,8 @@ def slug(title: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", plain))[:60].strip("-") or "pack"
 
 
-def _different(own: Iterable[Prompt]) -> list[Prompt]:
+def _different(own: Iterable[Prompt], rubrics: Iterable[Sheet] = ()) -> list[Prompt]:
     """Return those prompts whose words are not ours; of several by one name, the last."""
     own = list({p.name: p for p in own}.values())
-    judges = wordings.texts()
-    names = {*changed(p for p in own if p.name not in judges), *wordings.changed(own)}
+    names = {*changed(p for p in own if not wordings.is_judges(p.name)), *wordings.changed(own, rubrics)}
     return [p for p in own if p.name in names]

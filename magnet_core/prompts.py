@@ -85,6 +85,15 @@ def sees(agent: str, visibility: Visibility) -> frozenset[str]:
     return frozenset(table["specialist" if agent in {t.value for t in Technique} else agent])
 
 
+def shown(moment: Moment) -> dict[str, str]:
+    """Return the parts of the session that the moment's agent is shown and that exist, as text, by the keys of `PARTS`.
+
+    The dialogue is sent as chat, so that it stands here by its name only.
+    """
+    seen = sees(moment.agent, moment.session.visibility)
+    return {part: text for part, text in _parts(moment).items() if part in seen and text}
+
+
 def render(prompts: PromptSet, roster: Iterable[str], moment: Moment) -> tuple[Message, ...]:
     """Return the chat messages for the moment's agent.
 
@@ -93,8 +102,7 @@ def render(prompts: PromptSet, roster: Iterable[str], moment: Moment) -> tuple[M
     """
     session, prompt = moment.session, prompts[moment.agent]
     frame = prompts[prompt.frame] if prompt.frame else prompt
-    parts = _parts(moment)
-    seen = {part: text for part, text in parts.items() if part in sees(moment.agent, session.visibility) and text}
+    seen = shown(moment)
     values = {name: seen[part] for name, part in _PART_OF.items() if part in seen} | {
         "turn": str(moment.turn),
         "max_turns": str(session.max_turns),

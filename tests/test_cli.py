@@ -48,7 +48,7 @@ def files(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def play(monkeypatch: pytest.MonkeyPatch, model: Scripted) -> None:
     @asynccontextmanager
-    async def opened(cast: Any, limit: Any = None) -> AsyncIterator[Any]:
+    async def opened(cast: Any, limit: Any = None, meter: Any = None) -> AsyncIterator[Any]:
         yield lambda agent: Player(model)
 
     monkeypatch.setattr("magnet_core.cast.open_models", opened)

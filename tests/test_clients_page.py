@@ -370,10 +370,10 @@ def test_a_model_that_is_set_drafts_and_its_inventions_are_refused(app: AppTest,
             yield Chunk(json.dumps({"fields": [{"field": f, "value": v, "quote": q} for f, v, q in entries]}), "stop")
 
     @asynccontextmanager
-    async def opened_models(_cast: Cast) -> AsyncIterator[Any]:
+    async def opened_models(_cast: Cast, _limit: Any = None, meter: Any = None) -> AsyncIterator[Any]:
         yield lambda _agent: Player(Says())
 
-    monkeypatch.setattr("ui.client_sources.open_models", opened_models)
+    monkeypatch.setattr("ui.state.spending.open_models", opened_models)
     app.session_state["cast"] = Cast(default=Voice(model="test-model", base_url="http://127.0.0.1:9/v1"))
     read_notes(app, NOTES)
     assert "Education" in words(app) and "was refused" in words(app)

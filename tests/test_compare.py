@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -13,29 +15,42 @@ from hypothesis import strategies as st
 
 from magnet_core import prompts
 from magnet_core.cast import Cast, open_models
-from magnet_core.costs import shipped
-from magnet_core.domain import Attitude, Session
+from magnet_core.costs import Price, Prices, shipped
+from magnet_core.domain import AgentCall, Attitude, Session, Usage
 from magnet_core.profiles import samples
 from magnet_core.scoring.compare import (
+    MOST_PAIRS,
     OURS,
+    OWN,
     PAPER,
     Configuration,
     Measured,
+    Sampling,
+    ToMake,
     client_key,
     configuration_of,
     delta,
+    forecast,
+    holm,
     left_out,
     measure,
     missing,
     name_of,
     needed,
+    pack_for,
     pack_of,
     paired,
     paper_table,
     power_of,
+    report,
+    sampling_for,
+    sampling_of,
     side_by_side,
     table,
+    tally,
+    twins,
 )
+from magnet_core.scoring.compare.numbers import delta_words, number
 from magnet_core.session import fork, new_session, run_session
 
 SLEEP = (1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4)
@@ -84,6 +99,83 @@ def test_power_is_what_a_simulation_finds() -> None:
     chance = numpy.random.default_rng(3)
     seen = [paired(chance.normal(0.6, 1.0, 20).tolist()).clear for _ in range(2000)]
     assert numpy.mean(seen) == pytest.approx(power_of(20, 0.6), abs=0.03)
+
+
+def test_the_number_needed_falls_as_the_difference_grows_and_a_wider_spread_never_needs_fewer() -> None:
+    answers = [needed(1.0, effect, 12) for effect in (0.01, 0.05, 0.1, 0.3, 0.8, 1.5, 3.0, 10.0, 100.0, 1e6)]
+    assert all(answers)
+    pairs = [a.pairs for a in answers if a]
+    assert pairs == sorted(pairs, reverse=True) and pairs[-1] == 5, "never fewer than an interval takes"
+    assert all(a.most >= a.pairs for a in answers if a)
+    assert pairs[0] == MOST_PAIRS + 1, "78,490 pairs: more than anybody makes"
+
+
+@pytest.mark.parametrize("pairs,effect", [(2, 1.0), (3, 2.0), (5, 1.0), (6, 1.5), (100, 1.0), (400, 2.0)])
+def test_power_is_exact_for_few_pairs_and_for_large_effects(pairs: int, effect: float) -> None:
+    chance = numpy.random.default_rng(pairs)
+    drawn = chance.normal(effect, 1.0, (20_000, pairs))
+    edge = {2: 12.7062, 3: 4.30265, 5: 2.77645, 6: 2.57058, 100: 1.98422, 400: 1.96593}[pairs]
+    ratio = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / numpy.sqrt(pairs))
+    assert power_of(pairs, effect) == pytest.approx(numpy.mean(numpy.abs(ratio) > edge), abs=0.012)
+
+
+def test_chances_are_adjusted_as_holm_does() -> None:
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
+    # R: t.test(extra ~ group, data = sleep, paired = TRUE)$p.value
+    assert paired(SLEEP).p == pytest.approx(0.00283289, abs=5e-9)
+
+
+def test_what_only_chance_explains_loses_its_colour_when_all_are_allowed_for() -> None:
+    names = [f"c{n}" for n in range(8)]
+    held = [figure(c, MAGNET, f"m{c}", calls=0.0, tokens=0.0, prompt=0.0) for c in names]
+    some = [0.945 + (1 if n % 2 else -1) for n in range(8)]  # each alone: p = 0.04
+    held += [figure(c, PLAIN, f"p{c}", calls=100.0 + n, tokens=some[n], prompt=some[n]) for n, c in enumerate(names)]
+    plain, strict = (table(held, [MAGNET, PLAIN], MAGNET, {}, adjusted=adjusted) for adjusted in (False, True))
+    assert tally(plain).intervals == 3 and tally(plain).apart == tally(strict).apart
+    assert tally(strict).stand < tally(plain).stand == tally(plain).apart
+    assert next(row for row in strict if row.key == "calls").differs, "a large difference stands"
+
+
+def test_time_and_variety_are_shown_and_never_called_better() -> None:
+    held = [
+        figure(str(n), c, f"{c.method}{n}", seconds=v + n, ead=v + n)
+        for c, v in ((MAGNET, 50.0), (PLAIN, 1.0))
+        for n in range(6)
+    ]
+    rows = table(held, [MAGNET, PLAIN], MAGNET, {})
+    assert [row.key for row in rows] == ["seconds", "ead"] and not any(row.differs for row in rows)
+    assert all(row.cells[1].delta and row.cells[1].delta.apart for row in rows) and tally(rows).intervals == 0
+    assert measure(rehearsed(), shipped()).values["seconds"] is None, "the rehearsal's pace is no measurement"
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=5, max_size=12), st.sampled_from(["0 to 6", "$", "tokens", "s", "share"]))
+def test_an_interval_that_leaves_0_out_is_printed_without_it(values: list[float], unit: str) -> None:
+    found = paired(values)
+    if found.low is None or found.high is None or not found.apart or min(abs(found.low), abs(found.high)) < 1e-8:
+        return
+    told = delta_words(found, unit)
+    ends = re.search(r"\[(\S+)\sto\s(\S+)\]", told)
+    assert ends and all(re.search(r"[1-9]", end) for end in ends.groups()), told
+
+
+def test_a_small_difference_gets_the_digits_it_needs() -> None:
+    found = paired([0.0012, 0.0013, 0.0011, 0.0012, 0.0014])
+    assert delta_words(found, "0 to 6") == "+0.001 [+0.001\u00a0to\u00a0+0.001], n\u00a0=\u00a05"
+    assert number(0.004, "0 to 6") == "0.00" and number(None, "$") == "–" and number(1234567.0, "tokens") == "1,234,567"
+
+
+def test_a_figure_is_followed_to_its_clients() -> None:
+    held = [figure(str(n), MAGNET, f"m{n}", calls=10.0) for n in range(3)]
+    held += [
+        figure("0", PLAIN, "p0", calls=12.0),
+        figure("0", PLAIN, "p0b", calls=14.0),
+        figure("1", PLAIN, "p1", calls=5.0),
+    ]
+    found = twins("calls", held, MAGNET, PLAIN, {})
+    assert [(t.client, t.difference) for t in found] == [("1", -5.0), ("0", 3.0), ("2", None)]
+    assert found[1].other_sessions == ("p0", "p0b") and found[2].other_sessions == ()
 
 
 @pytest.mark.parametrize("n", [5, 10, 30])
@@ -148,8 +240,8 @@ def test_a_missing_figure_is_no_zero() -> None:
 
 
 def test_only_what_lies_wholly_on_one_side_of_zero_is_a_difference() -> None:
-    values = {MAGNET: (1.0,) * 6, PLAIN: (0.0, 2.0, 0.0, 2.0, 0.0, 2.0)}
-    held = [figure(str(n), c, f"{c.method}{n}", calls=v) for c, some in values.items() for n, v in enumerate(some)]
+    values = ((MAGNET, (1.0,) * 6), (PLAIN, (0.0, 2.0, 0.0, 2.0, 0.0, 2.0)))
+    held = [figure(str(n), c, f"{c.method}{n}", calls=v) for c, some in values for n, v in enumerate(some)]
     [row] = table(held, [MAGNET, PLAIN], MAGNET, {})
     assert not row.differs
 
@@ -168,6 +260,85 @@ def test_configurations_are_read_from_what_a_session_recorded() -> None:
     changed = tuple(p.model_copy(update={"note": "Be brief."}) if p.name == "responder" else p for p in session.prompts)
     assert pack_of(changed).startswith("responder · ") and pack_of(session.prompts) == OURS
     assert pack_of(prompts.load().values()) == OURS
+
+
+def called(**more: Any) -> AgentCall:
+    return AgentCall.model_validate({"agent": "responder", "model": "m", "prompt_sha": "", "output": ""} | more)
+
+
+def test_settings_count_only_where_they_are_not_the_agents_own() -> None:
+    own = [called(temperature=0.7), called(agent="selector", temperature=0.0), called(agent="client", temperature=0.7)]
+    assert sampling_of(own) == OWN == sampling_of([]) == sampling_of([called(temperature=None)])
+    cool = [called(agent=c.agent, temperature=0.2) for c in own]
+    assert sampling_of(cool) == Sampling(temperature=0.2) and str(sampling_of(cool)) == "temperature 0.2"
+    assert sampling_of([*own[:2], called(agent="client", temperature=0.2)]).others == "client: temperature 0.2"
+    assert sampling_of([called(max_tokens=300), called(agent="client", max_tokens=300)]) == Sampling(max_tokens=300)
+    assert sampling_for("plain", Sampling(temperature=0.7)) == OWN, "both agents of this method have it by themselves"
+    assert sampling_for("magnet", Sampling(temperature=0.7)) == Sampling(temperature=0.7), "the selector has not"
+    two = [MAGNET, MAGNET.model_copy(update={"sampling": Sampling(temperature=0.2)})]
+    assert [name_of(c, two) for c in two] == ["MAGneT, agents' own settings", "MAGneT, temperature 0.2"]
+    assert configuration_of(rehearsed()).sampling == OWN
+
+
+def test_a_pack_is_known_before_the_first_session_with_it() -> None:
+    texts = prompts.load()
+    changed = texts | {"responder": texts["responder"].model_copy(update={"note": "Be brief."})}
+    session = new_session(samples()[0], prompt_set=changed)
+    assert pack_for("magnet", changed) == pack_of(session.prompts) != OURS
+    assert pack_for("plain", changed) == OURS, "a method without a responder is not changed by it"
+    titled = MAGNET.model_copy(update={"prompts": pack_of(session.prompts)})
+    assert name_of(titled, [MAGNET, titled], {titled.prompts: "Brief ones"}) == "MAGneT, prompts: Brief ones"
+
+
+# What sessions will take
+
+LISTED = Prices(entries=(Price(model="m", since=date(2026, 1, 1), input=1.0, output=2.0),))
+
+
+def grown(turns: int, tokens: bool = True) -> Session:
+    """Return a finished plain session of a model whose prompts grow by 100 tokens a turn, one answer of it asked again."""
+    own = rehearsed(method="plain")
+
+    def calls(number: int) -> tuple[AgentCall, ...]:
+        used = Usage(prompt_tokens=100 * number, completion_tokens=10) if tokens else Usage()
+        again = [called(agent="plain", attempt=2, usage=used)] if number == 1 else []
+        return (called(agent="plain", usage=used), *again, called(agent="client", usage=used))
+
+    made = [turn.model_copy(update={"calls": calls(n), "typed": ()}) for n, turn in enumerate(own.turns[:turns], 1)]
+    return own.model_copy(update={"turns": tuple(made), "max_turns": turns})
+
+
+def wanted(method: str = "plain", turns: int = 8, model: str = "m") -> ToMake:
+    return ToMake(configuration=Configuration(method=method, model=model), profile=samples()[1], turns=turns)
+
+
+def test_a_forecast_is_learnt_turn_by_turn() -> None:
+    known = [measure(grown(8), LISTED)]
+    about = forecast([wanted()], known, LISTED)
+    assert (about.calls, about.learnt_from, about.guessed) == (17, 1, 0) and about.again == pytest.approx(1 / 17)
+    read, written = 2 * 3600 + 100, 170
+    assert about.tokens == read + written and about.price == pytest.approx((read + 2 * written) / 1e6)
+    longer = forecast([wanted(turns=10)], known, LISTED)
+    assert longer.tokens == pytest.approx(read + written + 2 * (900 + 1000) + 40, rel=0.01), "later turns follow the line"
+    begun = forecast([wanted().model_copy(update={"begun": 6})], known, LISTED)
+    assert begun.calls == 4 and begun.tokens == 2 * (700 + 800) + 40
+
+
+def test_a_priced_model_has_a_forecast_before_its_first_session() -> None:
+    about = forecast([wanted("magnet", 20), wanted("plain", 20)], [], LISTED)
+    assert about.calls == 201 and about.guessed == 2 and about.again is None
+    assert about.tokens and about.price and about.tokens > 100_000, "prompts of the usual length, growing with the dialogue"
+    assert forecast([wanted(model="other")], [], LISTED).price is None
+    silent = forecast([wanted()], [measure(grown(8, tokens=False), LISTED)], LISTED)
+    assert silent.tokens is None and silent.price is None and silent.calls == 17
+    rehearsal = forecast([wanted(model="rehearsal")], [], LISTED)
+    assert rehearsal.tokens == 0 and rehearsal.price == 0
+
+
+def test_what_the_paper_reports_says_where_it_stands() -> None:
+    found = report()
+    assert {"77.2 %", "+3.2 %", "+4.3 %"} <= {one.value for one in found.figures}
+    assert all(one.where and one.n and one.judge for one in found.figures) and "not comparable" in found.note
 
 
 def test_the_same_client_is_the_same_word_for_word() -> None:
@@ -219,3 +390,17 @@ def test_dialogues_go_in_step_and_the_longer_one_goes_on_alone() -> None:
     swapped = one.turns[2].model_copy(update={"response": "Other words."})
     other = one.model_copy(update={"turns": (*one.turns[:2], swapped, *one.turns[3:])})
     assert [line.differs for line in side_by_side(one, other)][1:4] == [(), ("counsellor",), ()]
+
+
+def test_another_order_of_techniques_and_an_end_are_no_other_words() -> None:
+    one: Any = rehearsed()
+    turn = one.turns[-1]
+    picked = turn.choice.model_copy(update={"techniques": ("reflection", "solutions")})
+    turned = turn.choice.model_copy(update={"techniques": ("solutions", "reflection")})
+    left = one.model_copy(update={"turns": (*one.turns[:-1], turn.model_copy(update={"choice": picked}))})
+    ended = turn.model_copy(
+        update={"choice": turned, "reply": turn.reply.model_copy(update={"ends_session": not turn.reply.ends_session})}
+    )
+    right = one.model_copy(update={"turns": (*one.turns[:-1], ended)})
+    last = side_by_side(left, right)[-1]
+    assert last.differs == () and sorted(last.ends) == [False, True]

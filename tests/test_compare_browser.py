@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,31 @@ def test_the_papers_table_is_made_and_read(tmp_path: Path) -> None:
         assert rows.filter(has=page.locator("td.better, td.worse")).count() == rows.count() > 0
         page.locator(".st-key-compare_power summary").click()
         expect(page.locator("#needed")).to_contain_text("Say how large")
-        page.get_by_role("spinbutton", name="A difference of").fill("0.5")
+        page.get_by_role("spinbutton", name="A difference of").fill("0.004")
         page.keyboard.press("Enter")
+        expect(page.get_by_role("spinbutton", name="A difference of")).to_have_value("0.004")
         expect(page.locator("#needed")).to_contain_text("clients")
-        page.get_by_text("Two sessions", exact=True).click()
+        shown = browser.new_context(viewport={"width": 900, "height": 900}).new_page()
+        shown.goto(page.url)
+        expect(shown.locator(".versus tbody tr")).to_have_count(rows.count(), timeout=30_000)
+        expect(shown.get_by_text("The table goes on to the right")).to_be_visible()
+        shown.close()
+        page.locator(".st-key-compare_each summary").click()
+        expect(page.locator(".hint.client")).to_have_count(5)
+        page.locator(".st-key-compare_both_0 button").click()
         expect(page.locator(".twin")).to_have_count(8)
+        page.locator(".twin .fold summary").first.click()
+        page.get_by_text("Configurations", exact=True).click()
+        expect(page.locator(".hint.client")).to_have_count(5)
+        page.locator(".st-key-compare_client_0").get_by_role("link", name="Other").click()
+        expect(page).to_have_url(re.compile(r"/\?session="))
         held = {
             entry.method: entry.id
             for entry in Store(f"sqlite:///{tmp_path / 'library.db'}").recent()
             if "Mei" in entry.client
         }
         page.goto(f"{url}/compare?view=two&left={held['plain']}&right={held['single-agent']}")
-        expect(page.locator(".heads td.differs")).to_have_count(4)
+        expect(page.locator(".heads td.differs").first).to_be_visible()
         page.locator(".st-key-compare_words label").first.click()
         expect(page.locator(".twin del").first).to_be_visible()
         page.goto(f"{url}/trace?view=many")

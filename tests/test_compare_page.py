@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,21 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from magnet_core import prompts
 from magnet_core.cast import Cast, Voice, open_models
 from magnet_core.costs import Price
 from magnet_core.domain import Session
-from magnet_core.errors import SettingsError
+from magnet_core.errors import BudgetSpent
+from magnet_core.meter import Budget, Limit
 from magnet_core.profiles import samples
+from magnet_core.scoring.compare import PAPER
+from magnet_core.scoring.rater import rate
+from magnet_core.scoring.tables import Judge
 from magnet_core.session import new_session, run_session
 from tests.llm_server import LlmServer
 from ui import state
-from ui.maker import Batch
+from ui.compare import making
+from ui.maker import SAME, Batch
 
 ROOT = Path(__file__).parent.parent
 PAGE = "pages/judge/compare.py"
@@ -91,7 +97,9 @@ def test_what_is_missing_is_made_rated_and_compared() -> None:
     text = words(at)
     assert "Every client has a session under every configuration." in text
     assert "CTRS, mean of six items" in text and "Indicator, not a validated rating" in text
-    assert "<b>65</b>" in text and "−49 [−49 to −49], n = 5" in text, "plain makes no plan, and six calls fewer a turn"
+    assert "<b>65</b>" in text and "−49 [−49\u00a0to\u00a0−49], n\u00a0=\u00a05" in text, (
+        "plain makes no plan, and six calls fewer a turn"
+    )
     assert {tag for e in state.sessions.recent() for tag in e.tags} == {"comparison"}
     assert "–" in text, "the built-in cast counts no tokens"
     everything = text.count('<th scope="row">')
@@ -118,7 +126,7 @@ def test_what_an_earlier_job_left_unfinished_is_gone_on_with() -> None:
 
 def test_the_chosen_clients_stay_chosen_as_sessions_come() -> None:
     at = page_with(compare_methods=["magnet"])
-    [field] = [m.key for m in at.multiselect if m.key and m.key.startswith("compare_clients")]
+    [field] = [str(m.key) for m in at.multiselect if m.key and m.key.startswith("compare_clients")]
     before = at.multiselect(key=field).value
     state.store().save(rehearsed(client=samples().index(next(p for p in samples() if before[3].startswith(f"{p.id}:")))))
     at.run()
@@ -129,7 +137,7 @@ def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
     page_with()
     sessions = [new_session(profile, max_turns=20) for profile in samples()]
     slow = state.making.batch_of("rehearsal", sessions)
-    job = state.maker().start([slow], owner="x", prices=state.costs.prices())
+    job = state.maker().start([slow], owner="x")
     end = time.monotonic() + 10
     while not job.look().turns:
         assert time.monotonic() < end
@@ -143,24 +151,52 @@ def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
     assert sum(entry.turns for entry in state.sessions.recent()) >= now.turns > 0
 
 
-def test_a_budget_needs_prices_and_ends_the_job(endpoint: Callable[..., LlmServer]) -> None:
+PRICE = Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)
+
+
+def served(server: LlmServer, sessions: list[Session], budget: Budget) -> Batch:
+    """Return sessions to be made by a local server, counted against a budget."""
+    opened = Cast(default=Voice(model="test-model", base_url=server.url))
+    return Batch(tuple(sessions), state.spending.opening(opened, "session", budget), ("test-model",))
+
+
+def test_a_job_has_a_budget_of_its_own_and_stops_when_it_is_spent(endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint()
     page_with()
-    opened = Cast(default=Voice(model="test-model", base_url=server.url))
     session = new_session(samples()[0], method="plain", max_turns=8)
-    batch = Batch((session,), partial(open_models, opened), ("test-model",))
-    with pytest.raises(SettingsError, match="none is known for test-model"):
-        state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1.0)
-    state.store().prices.keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
-    job = state.maker().start([batch], owner="x", prices=state.costs.prices(), budget=1e-9)
+    budget = Budget(Limit(amount=0.0005), state.spending.listed(state.store()))
+    with pytest.raises(BudgetSpent, match="none is known for test-model"):
+        state.maker().start([served(server, [session], budget)], owner="x", budget=budget)
+    state.store().prices.keep([PRICE])
+    budget = Budget(Limit(amount=0.0005), state.store().prices.all)
+    job = state.maker().start([served(server, [session], budget)], owner="x", budget=budget)
     assert job.future
     job.future.result(20)
     now = job.look()
-    assert now.state == "stopped" and "budget" in now.error and now.spent, now.error
-    made = state.store().session(session.id)
-    assert 1 <= len(made.turns) < 8
-    used = [c.usage for turn in made.turns for c in turn.calls]
-    assert now.spent == pytest.approx(sum((u.prompt_tokens or 0) + (u.completion_tokens or 0) for u in used) / 1_000_000)
+    assert now.state == "stopped" and "budget of $0.00" in now.error and now.spent, now.error
+    assert now.limit == Limit(amount=0.0005) and now.calls == server.record.calls and now.failed == 0
+    assert len(state.store().session(session.id).turns) < 8
+    again = Budget(Limit(amount=10_000_000, unit="tokens"), state.store().prices.all)
+    kept = state.store().session(session.id)
+    job = state.maker().start([served(server, [kept], again)], owner="x", budget=again)
+    assert job.future
+    job.future.result(20)
+    assert job.look().state == "done" and job.look().tokens == again.tokens > 0, "a new job counts anew"
+
+
+def test_an_endpoint_that_fails_breaks_the_job_off_and_every_failure_is_told(endpoint: Callable[..., LlmServer]) -> None:
+    server = endpoint(status=400, body='{"error": {"message": "This model is gone."}}')
+    page_with()
+    sessions = [new_session(p, method=m, max_turns=8) for p in samples() for m in ("magnet", "plain")]
+    job = state.maker().start([served(server, sessions, Budget())], owner="x", lost=state.spending.book().write)
+    assert job.future
+    job.future.result(30)
+    now = job.look()
+    assert now.state == "failed" and SAME <= now.failed < len(sessions) and now.failed + now.untried == len(sessions)
+    told = making.progress(now)
+    assert f"{now.untried} more were not tried" in told and told.count("<li>") == now.failed
+    first = now.failures[0]
+    assert first.session.profile.name in told and "Planner" in told and "This model is gone" in told
 
 
 def test_two_sessions_stand_in_step_with_their_differences() -> None:
@@ -170,6 +206,11 @@ def test_two_sessions_stand_in_step_with_their_differences() -> None:
     assert not at.exception
     assert text.count('class="twin') == 8 and "Turn 8" in text
     assert "MAGneT" in text and "Plain" in text
+    assert text.count("Drafts of the specialists (5)") == 8 and "Steps of the plans" in text and "Step 1" in text
+    assert "65, of these asked again 0" in text and "Neither session has been rated yet" in text
+    state.store().cards.save(rate(one, "ctrs"))
+    at.run()
+    assert "Scores by judge" in words(at) and "Rules (indicator)" in words(at)
     at.toggle(key="compare_words").set_value(True).run()
     assert "<del>" in words(at) and "<ins>" in words(at)
     at.selectbox(key="compare_right").set_value(one.id).run()
@@ -178,12 +219,179 @@ def test_two_sessions_stand_in_step_with_their_differences() -> None:
     assert "Word for word the same" in words(at)
 
 
-def test_a_budget_is_offered_before_the_first_session_of_a_priced_model(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def priced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up a model with a price, on a server where nothing answers."""
     monkeypatch.setenv("MAGNET_MODEL", "test-model")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    st.cache_resource.clear()
+
+
+def test_a_priced_model_has_a_figure_before_its_first_session(priced: None) -> None:
     at = page_with(compare_methods=["plain"])
     assert at.multiselect(key="compare_models").value == ["test-model"], "the model that is set up comes first"
-    assert not [n for n in at.number_input if n.key == "compare_budget"], "no price is known for it"
-    state.store().prices.keep([Price(model="test-model", since=date(2026, 1, 1), input=1.0, output=1.0)])
+    assert "price not known" in words(at) and at.selectbox(key="compare_unit").value == "tokens"
+    state.store().prices.keep([PRICE])
     at.run()
-    assert at.number_input(key="compare_budget").value is None and "tokens, $–" in words(at)
+    found = re.search(r"About 80 calls, ([\d,]+) tokens, \$([\d.]+): guessed from the length of the prompts", words(at))
+    assert found and int(found[1].replace(",", "")) > 50_000 and float(found[2]) > 0.05
+
+
+def test_a_spent_limit_stops_the_job_and_stays_in_its_field(
+    endpoint: Callable[..., LlmServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGNET_MODEL", "test-model")
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint().url)
+    st.cache_resource.clear()
+    at = page_with(compare_methods=["magnet"], compare_unit="tokens")
+    at.number_input(key="compare_limit_tokens").set_value(30_000.0).run()
+    for _ in range(2):
+        at.button(key="compare_make").click().run()
+        until(at, lambda at: "budget of 30,000 tokens" in words(at))
+        at.run()
+        assert "limit 30,000 tokens" in words(at) and "Used so far" in words(at)
+        assert at.number_input(key="compare_limit_tokens").value == 30_000.0
+    assert Judge(name="test-model", kind="model").title in at.selectbox(key="compare_judge").options
+
+
+def test_a_limit_stays_in_its_field(priced: None) -> None:
+    state.store().prices.keep([PRICE])
+    at = page_with(compare_methods=["plain"])
+    assert at.selectbox(key="compare_unit").value == "$"
+    at.number_input(key="compare_limit_dollars").set_value(0.25).run()
+    at.multiselect(key="compare_methods").set_value([]).run()
+    at.multiselect(key="compare_methods").set_value(["plain"]).run()
+    assert at.number_input(key="compare_limit_dollars").value == 0.25
+    at.switch_page("pages/lab/trace.py").run()
+    at.switch_page(PAGE).run()
+    assert at.number_input(key="compare_limit_dollars").value == 0.25
+
+
+def two_of_each(turns: int = 8) -> list[Session]:
+    return [rehearsed(client, turns, method=method) for client in range(5) for method in ("magnet", "plain")]
+
+
+def test_the_address_holds_the_whole_comparison() -> None:
+    at = page_with(*two_of_each())
+    at.multiselect(key="compare_methods").set_value(["plain", "magnet"]).run()
+    baseline = at.selectbox(key="compare_baseline")
+    other = next(id for id in baseline.options if id != baseline.value) if "MAGneT" not in baseline.options else "MAGneT"
+    at.selectbox(key="compare_baseline").select(other).run()
+    at.toggle(key="compare_holm").set_value(True).run()
+    [field] = [str(m.key) for m in at.multiselect if m.key and m.key.startswith("compare_clients")]
+    at.multiselect(key=field).set_value(at.multiselect(key=field).value[:3]).run()
+    address = dict(at.query_params)
+    assert {"method", "model", "turns", "base", "judge", "clients", "holm"} <= address.keys()
+    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
+    for name, value in address.items():
+        again.query_params[name] = value
+    again.run()
+    assert not again.exception
+    assert again.multiselect(key="compare_methods").value == ["plain", "magnet"]
+    assert again.selectbox(key="compare_baseline").value == at.selectbox(key="compare_baseline").value
+    assert again.toggle(key="compare_holm").value and len(again.multiselect(key=field).value) == 3
+    again.query_params["method"] = "nonsense"
+    broken = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
+    for name, value in {"method": "nonsense", "turns": "x", "base": "x", "judge": "x", "model": "x", "figure": "x"}.items():
+        broken.query_params[name] = value
+    assert not broken.run().exception
+
+
+def test_the_baseline_stays_when_other_configurations_come() -> None:
+    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"])
+    at.selectbox(key="compare_baseline").select("Plain").run()
+    chosen = at.selectbox(key="compare_baseline").value
+    at.multiselect(key="compare_methods").set_value(["neither", "magnet", "plain"]).run()
+    assert at.selectbox(key="compare_baseline").value == chosen
+    at.multiselect(key="compare_methods").set_value(["magnet"]).run()
+    at.multiselect(key="compare_methods").set_value(["magnet", "plain"]).run()
+    assert at.selectbox(key="compare_baseline").value == chosen, "it comes back with its configuration"
+
+
+def test_the_papers_table_is_one_press_and_keeps_who_sees_what() -> None:
+    at = page_with(*two_of_each(), compare_methods=["plain"], compare_views=["paper"])
+    at.button(key="compare_paper").click().run()
+    assert at.multiselect(key="compare_methods").value == list(PAPER) and at.selectbox(key="compare_length").value == "8-20"
+    assert at.multiselect(key="compare_views").value == ["paper"]
+    assert "30 of 30 are missing" in words(at) and len(at.selectbox(key="compare_baseline").options) == 6
+
+
+def test_a_pack_of_the_library_is_made_and_named_by_its_title() -> None:
+    texts = prompts.load()
+    brief = texts["responder"].model_copy(update={"note": texts["responder"].note + "\n\nBe brief."})
+    at = page_with(compare_methods=["magnet", "plain"])
+    state.store().packs.new("Brief ones", [brief])
+    at.run()
+    field = at.multiselect(key="compare_packs")
+    assert "Brief ones" in field.options and "10 of 10 are missing" in words(at)
+    field.set_value(["", "brief-ones"]).run()
+    assert "15 of 15 are missing" in words(at), "a method without that prompt is the same with both"
+    at.button(key="compare_make").click().run()
+    until(at, lambda at: "Made 15 sessions" in words(at))
+    at.run()
+    assert not at.exception and "prompts: Brief ones" in words(at)
+    assert "Every client has a session under every configuration." in words(at)
+    made = [state.store().session(e.id) for e in state.sessions.recent()]
+    assert sum("Be brief." in p.note for s in made for p in s.prompts) == 5, "ours stay ours"
+
+
+def test_temperatures_are_an_axis() -> None:
+    at = page_with(compare_methods=["plain"])
+    own = at.multiselect(key="compare_settings").value
+    at.multiselect(key="compare_settings").set_value([*own, "0.3", "hot"]).run()
+    assert any("is no temperature" in w.value for w in at.warning) and "10 of 10 are missing" in words(at)
+    at.button(key="compare_make").click().run()
+    until(at, lambda at: "Made 10 sessions" in words(at))
+    at.run()
+    assert "Plain, temperature 0.3" in words(at) and "Plain, agents&#x27; own settings" in words(at)
+    sessions = [state.store().session(e.id) for e in state.sessions.recent()]
+    assert sorted({c.temperature for s in sessions for t in s.turns for c in t.calls if c.temperature}) == [0.3, 0.7]
+    assert "Every client has a session under every configuration." in words(at)
+
+
+def test_a_difference_leads_to_its_clients_and_their_sessions() -> None:
+    sessions = two_of_each()
+    at = page_with(*sessions, compare_methods=["magnet", "plain"], compare_figure="calls")
+    assert not at.exception
+    text = words(at)
+    assert text.count('class="hint client"') == 5 and "difference <b>−49</b>" in text
+    assert "1 of 1 interval leaves 0 out" in text and "by chance" in text
+    at.selectbox(key="compare_figure").set_value("distinct-1").run()
+    at.toggle(key="compare_each_only").set_value(True).run()
+    assert not at.exception
+    at.button(key="compare_both_0").click().run()
+    assert not at.exception and words(at).count('class="twin') == 8
+    pair = {at.selectbox(key=f"compare_{side}").value for side in ("left", "right")}
+    held = {s.id: s for s in sessions}
+    assert len({held[id].profile.id for id in pair}) == 1 and {held[id].method for id in pair} == {"magnet", "plain"}
+
+
+def test_diversity_is_pooled_over_equal_samples() -> None:
+    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"], compare_variety=True, compare_printed=True)
+    assert not at.exception
+    text = words(at)
+    assert "One session of each of the 5 clients" in text and "not comparable one to one" in text and "77.2 %" in text
+
+
+def test_how_many_are_needed_is_told_with_the_digits_of_the_figure() -> None:
+    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"], compare_power=True)
+    at.selectbox(key="compare_p_figure").set_value("distinct-1").run()
+    worth = at.number_input(key="compare_p_worth_distinct-1")
+    assert worth.step == pytest.approx(0.0001) and worth.proto.format == "%.4f"
+    worth.set_value(0.0001).run()
+    assert "More than 10,000 clients" in words(at) and "not practical" in words(at)
+    at.number_input(key="compare_p_worth_distinct-1").set_value(0.9).run()
+    assert "<b>5 clients</b>" in words(at)
+
+
+def test_prompts_that_only_a_session_holds_can_be_made_again() -> None:
+    texts = prompts.load()
+    odd = texts | {"client": texts["client"].model_copy(update={"note": texts["client"].note + "\n\nBe odd."})}
+    at = page_with(rehearsed(method="plain", prompt_set=odd), compare_methods=["plain"])
+    [name] = [option for option in at.multiselect(key="compare_packs").options if option.startswith("client · ")]
+    at.multiselect(key="compare_packs").set_value([name]).run()
+    assert "4 of 5 are missing" in words(at)
+    at.button(key="compare_make").click().run()
+    until(at, lambda at: "Made 4 sessions" in words(at))
+    held = [state.store().session(e.id) for e in state.sessions.recent()]
+    assert len(held) == 5 and all(any("Be odd." in p.note for p in s.prompts) for s in held)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magnet_core import lab, prompts
-from magnet_core.domain import Moment, Prompt, Session
+from magnet_core.domain import Prompt
 from magnet_core.errors import ModelError, PromptError, StoreError
-from magnet_core.lab import Case, Grown, Rule, Sample, Trial
+from magnet_core.lab import Draft, Experiment, Grown, Lane, Notebook, Rule, Sample, Trial, Variant, words_sha
+from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.methods import METHODS
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
-from magnet_core.packs import case_id, from_file, pack_of, to_file
+from magnet_core.packs import from_file, pack_of, to_file
 from magnet_core.scoring.expectation import read_verdict
 from magnet_core.session import moment_of, new_session, prompt_of
 from magnet_core.store import Packs, Store
-from tests.fakes import Scripted, finished
+from tests.fakes import PLAN, Scripted, finished
 
 
 class Echo:
@@ -307,23 +311,149 @@ async def test_a_session_made_with_a_pack_is_told_by_its_words(packs: Packs) -> 
 
 
 @pytest.mark.anyio
-async def test_a_case_is_small_kept_whole_and_asks_the_same(packs: Packs) -> None:
-    session: Session = await finished(3)
-    moment: Moment = moment_of(session, 3, "responder")
-    case = Case(id=case_id(), title="One question", moment=lab.case_moment(moment), rule=Rule(kind="one-question"))
-    packs.save_case(case)
-    assert packs.cases() == [case]
-    roster = METHODS["magnet"].roster
-    texts = lab.texts_for(session)
-    assert prompts.render(texts, roster, case.moment) == prompts.render(texts, roster, moment)
-    packs.delete_case(case.id)
-    assert packs.cases() == []
-
-
-@pytest.mark.anyio
 async def test_answers_grow_before_they_are_whole() -> None:
     session = await finished(1)
     trial = Trial("A", moment_of(session, 1, "client"), lab.texts_for(session), Player(Scripted()))
     async with aclosing(lab.try_out([trial])) as events:
         first = await anext(events)
     assert isinstance(first, Grown) and first.text
+
+
+# Variants that are being written
+
+
+def test_a_replay_leads_and_no_draft_is_lost() -> None:
+    saved = prompts.load()
+    mine = Variant(temperature=1.9).holding([with_role("selector", "selector: mine."), saved["client"]], saved)
+    draft = Draft(reader="agents", place="ours").put(0, mine).add(Variant(model="other"))
+    assert [p.name for p in mine.prompts] == ["selector"] and mine.texts(saved)["selector"].role == "selector: mine."
+    led = draft.led_by(Variant())
+    assert led.variants == (Variant(), mine) and led.led_by(Variant()).variants == led.variants
+    assert led.drop(1).variants == (Variant(),) and led.drop(1).drop(0).plain and not led.plain
+
+
+def test_saving_one_variant_leaves_the_words_of_the_others_as_they_were() -> None:
+    before = lab.with_own([with_role("selector", "selector: saved.")])
+    first = Variant().holding([with_role("client", "client: mine.")], before)
+    second = Variant().holding([with_role("selector", "selector: better.")], before)
+    draft = Draft(reader="agents", place="mine", variants=(first, second, Variant()))
+    now = draft.after_saving(before, second.texts(before))
+    texts = [one.texts(second.texts(before)) for one in now.variants]
+    assert [t["selector"].role for t in texts] == ["selector: saved.", "selector: better.", "selector: better."]
+    assert texts[0]["client"].role == "client: mine." and now.variants[1].prompts == ()
+
+
+def test_drafts_are_kept_in_a_notebook_and_taken_up_once(store: Store) -> None:
+    own = Draft(reader="agents", place="ours", variants=(Variant(prompts=(with_role("client", "client: mine."),)),))
+    book = Notebook(id="one").put(own)
+    assert store.notebooks.of("one") is None and store.notebooks.newest() is None
+    store.notebooks.keep(book)
+    store.notebooks.keep(Notebook(id="empty"))
+    left = store.notebooks.newest()
+    assert left and left.notebook == book and store.notebooks.newest(but="one") is None
+    store.notebooks.take_up("one")
+    assert store.notebooks.newest() is None and store.notebooks.of("one") == book
+    assert book.put(Draft(reader="agents", place="ours")).drafts == ()
+
+
+# What came of it
+
+
+def sample(text: str, raw: str = "", **more: object) -> Sample:
+    known = {"label": "A", "number": 1, "model": "m", "prompt_sha": "x", "text": text, "raw": raw or text}
+    return Sample.model_validate(known | more)
+
+
+@pytest.mark.anyio
+async def test_plans_by_one_technique_are_one_stack_but_as_many_answers_as_there_are_wordings() -> None:
+    session = await finished(1)
+    answers = [PLAN, PLAN.replace("grows", "shrinks"), PLAN]
+    trial = Trial("A", moment_of(session, 0, "planner"), lab.texts_for(session), Player(Echo(*answers)), repeats=3)
+    samples = await tried(trial)
+    [pile] = lab.stacks("planner", samples)
+    assert pile.says == "Decatastrophizing" and [count for _, count in pile.wordings] == [2, 1]
+    assert pile.wordings[0][0].splitlines()[1] == "1. Set the agenda" and "{" not in pile.wordings[0][0]
+    found = lab.spread(samples, "planner")
+    assert (found.answers, found.distinct) == (3, 2) and found.apart and found.apart > 0
+    own = session.plan_calls[0].output
+    told = lab.summary([(s, own) for s in samples], "planner")
+    assert (told.compared, told.same, told.choices) == (3, 3, (("Decatastrophizing", 3),))
+
+
+def test_a_summary_counts_no_answer_apart_and_leaves_out_what_cannot_be_compared() -> None:
+    pairs = [
+        (sample("One two."), "One  two."),
+        (sample("One two three four.", problem="it is long"), ""),
+        (sample("", error="the server is down."), "One two."),
+    ]
+    found = lab.summary(pairs, "responder")
+    assert (found.asked, found.answers, found.missing, found.questioned) == (3, 2, 1, 1)
+    assert (found.words, found.compared, found.same) == (3.0, 1, 1)
+    assert found.words_sd == pytest.approx(2**0.5)
+    nothing = lab.summary([], "responder")
+    assert nothing.words is None and nothing.words_sd is None
+
+
+def test_what_a_run_used_is_missing_where_the_server_did_not_say() -> None:
+    counted = sample("Yes.", usage={"prompt_tokens": 10, "completion_tokens": 5})
+    prices = {"m": 0.5}
+    known = lab.used([counted, counted, sample("", error="down")], lambda model, usage: prices.get(model))
+    assert (known.calls, known.tokens_in, known.tokens_out, known.uncounted, known.price) == (2, 20, 10, 0, 1.0)
+    assert lab.used([counted, sample("Yes.")], lambda model, usage: None).price is None
+    assert lab.used([counted, sample("Yes.")], lambda model, usage: 0.1).uncounted == 1
+    assert lab.used([sample("Yes.", model="rehearsal")], lambda model, usage: None).calls == 0
+
+
+@pytest.mark.anyio
+async def test_a_rehearsal_is_estimated_without_tokens() -> None:
+    session = await finished(1)
+    trial = Trial("A", moment_of(session, 1, "client"), lab.texts_for(session), Player(Rehearsal()), repeats=4)
+    found = lab.cost([trial])
+    assert (found.calls, found.rehearsed, found.tokens_in, found.tokens_out, found.price) == (4, 4, 0, 0, 0.0)
+
+
+def run_of(number: int) -> Experiment:
+    lanes = (Lane(label="A0", variant="A", moment="", words="w"),)
+    said = sample("=1+1", label="A0", usage={"prompt_tokens": 3})
+    return Experiment(
+        id=f"run-{number}", made=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number), agent="responder", session="s",
+        turn=1, title=f"Run {number}", pack="Ours", place="ours", lanes=lanes, samples=(said,),
+    )  # fmt: skip
+
+
+def test_the_last_runs_are_kept_with_their_answers(store: Store) -> None:
+    for number in range(45):
+        store.experiments.keep(run_of(number))
+    past = store.experiments.past()
+    assert len(past) == 40 and past[0].title == "Run 44" and store.experiments.of("run-0") is None
+    assert store.experiments.of("run-44") == run_of(44)
+
+
+def test_answers_go_out_as_a_table_in_which_nothing_is_a_formula() -> None:
+    [row] = csv.DictReader(io.StringIO(to_csv(run_of(1))))
+    assert row["answer"] == "'=1+1" and row["tokens_in"] == "3" and row["tokens_out"] == "" and row["temperature"] == ""
+    assert json.loads(to_json(run_of(1)))["samples"][0]["text"] == "=1+1"
+
+
+def test_the_words_of_a_run_are_told_by_what_is_sent() -> None:
+    ours, own = prompts.load(), lab.with_own([with_role("selector", "selector: mine.")])
+    sent = {"responder": ["role", "note"]}
+    assert words_sha(ours, sent) == words_sha(own, sent)
+    assert words_sha(ours, sent | {"selector": ["role"]}) != words_sha(own, sent | {"selector": ["role"]})
+
+
+# The list of packs
+
+
+def test_packs_of_one_title_are_numbered_renamed_and_brought_back(packs: Packs) -> None:
+    first, second = packs.new("Mine"), packs.new("mine")
+    assert (first.title, second.title) == ("Mine", "mine (2)")
+    assert packs.rename(second.id, "  Short   words ").title == "Short words"
+    assert packs.rename(second.id, "Mine").title == "Mine (2)" and packs.rename(first.id, "Mine").title == "Mine"
+    packs.delete(first.id)
+    assert [p.id for p in packs.packs()] == [second.id]
+    packs.bring_back(first.id)
+    assert {p.id for p in packs.packs()} == {first.id, second.id}
+    for wrong in (lambda: packs.bring_back(first.id), lambda: packs.rename("none", "x")):
+        with pytest.raises(StoreError):
+            wrong()

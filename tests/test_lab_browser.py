@@ -62,6 +62,22 @@ def rewrite(page: Page, letter: str, text: str) -> None:
     settled(page)
 
 
+def speak_by(page: Page, server: LlmServer, model: str) -> None:
+    """Set up a model of a local server on the Models page, as a person would."""
+    set_pace(page, "At once")
+    go_to(page, "Set up", "Models")
+    page.get_by_role("radio", name="A language model").click()
+    settled(page)
+    page.get_by_role("radio", name="Another address").click()
+    settled(page)
+    write(page, "Address of the server (base URL)", server.url)
+    write(page, "Name of the model", model)
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.locator(".verdict")).to_contain_text("It works")
+    press(page, "Use from the next turn on")
+    expect(page.locator("dl.voices")).to_contain_text(model)
+
+
 def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
     tmp_path: Path, endpoint: Callable[..., LlmServer]
 ) -> None:
@@ -71,23 +87,11 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.set_default_timeout(20_000)
         page.goto(f"{url}/?audience=researcher")
-        set_pace(page, "At once")
+        speak_by(page, server, "test-model")
+        go_to(page, "Watch", "Session")
         press(page, "Next turn")
         expect(where(page)).to_have_text("Turn 1 of 20")
         idle(page)
-        go_to(page, "Set up", "Models")
-        page.get_by_role("radio", name="A language model").click()
-        settled(page)
-        page.get_by_role("radio", name="Another address").click()
-        settled(page)
-        write(page, "Address of the server (base URL)", server.url)
-        write(page, "Name of the model", "test-model")
-        page.get_by_role("button", name="Test", exact=True).click()
-        expect(page.locator(".verdict")).to_contain_text("It works")
-        press(page, "Use from the next turn on")
-        expect(page.locator("dl.voices")).to_contain_text("test-model")
-
-        go_to(page, "Watch", "Session")
         page.get_by_role("tab", name="Calls").click()
         page.get_by_role("combobox", name="One call in full").click()
         page.keyboard.type("Responder")
@@ -100,6 +104,7 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         expect(page.get_by_text("Word for word what was sent in this session")).to_be_visible()
         expect(page.locator("mark.var").first).to_be_visible()
         page.get_by_role("tab", name="Answers").click()
+        expect(page.get_by_role("combobox", name="Model")).to_have_value("test-model")
         for letter, text in (
             ("B", "responder: be brief."),
             ("C", "responder: write the next message in at most ten words."),
@@ -114,7 +119,10 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         settled(page)
         press(page, "Run 3 variants")
         expect(page.get_by_text("15 answers in")).to_be_visible()
+        expect(page.get_by_text("Used:")).to_be_visible()
+        expect(page.locator("table.sums tbody tr")).to_have_count(3)
         assert server.record.calls - before == 15
+        expect(page.locator(".recorded")).to_contain_text("In the session")
         expect(page.locator(".trials .card")).to_have_count(3)
         expect(page.locator(".trials .card").nth(2).locator(".times")).to_have_text("5 ×")
         assert page.locator(".trials .card").nth(0).locator(".stack").count() == 3
@@ -122,6 +130,7 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         page.locator(".st-key-lab_save button").first.click()
         write(page, "Name of the new pack", "Ten words")
         page.get_by_role("button", name="Save variant C").click()
+        expect(page.get_by_role("button", name="Save variant")).to_be_hidden()
         expect(page.get_by_text("Saved in “Ten words”.")).to_be_visible()
         press(page, "Run this session again with this pack")
         expect(page.locator(".badge")).to_have_text("Own prompts: Ten words")
@@ -131,3 +140,51 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
         browser.close()
     made = Store(f"sqlite:///{tmp_path / 'library.db'}")
     assert [made.session(entry.id).turns[0].response == SHORT for entry in made.recent()] == [True, False]
+
+
+def test_another_model_of_the_server_is_typed_and_two_variants_run_over_turns(
+    tmp_path: Path, endpoint: Callable[..., LlmServer]
+) -> None:
+    server = endpoint(answer=answer, models=("test-model", "small-model"))
+    with sync_playwright() as playwright, serving(tmp_path) as url:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 900, "height": 900}).new_page()
+        page.set_default_timeout(20_000)
+        page.goto(url)
+        speak_by(page, server, "test-model")
+        go_to(page, "Watch", "Session")
+        for turn in (1, 2):
+            press(page, "Next turn")
+            expect(where(page)).to_have_text(f"Turn {turn} of 20")
+            idle(page)
+        go_to(page, "Lab", "Prompts")
+        settled(page)
+        press(page, "Add variant")
+        field = page.get_by_role("combobox", name="Model")
+        field.click()
+        page.keyboard.press("Control+A")
+        page.keyboard.type("small-model")
+        page.keyboard.press("Enter")
+        settled(page)
+        expect(field).to_have_value("small-model")
+        page.get_by_role("combobox", name="Over").click()
+        page.keyboard.type("Chosen turns")
+        page.keyboard.press("Enter")
+        settled(page)
+        expect(page.locator(".cost").first).to_contain_text("4 calls")
+        press(page, "Run 2 variants")
+        expect(page.get_by_text("4 answers in")).to_be_visible()
+        expect(page.locator(".trials .status").nth(1)).to_contain_text("small-model")
+        assert sum(body["model"] == "small-model" for body in server.record.bodies) == 2
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Answers as CSV").click()
+        rows = download.value.path().read_text().splitlines()
+        assert len(rows) == 5 and rows[0].startswith("variant,moment,number,model")
+        rewrite(page, "B", "responder: a draft that is not saved.")
+        expect(page.get_by_text("given to earlier words")).to_be_visible()
+        page.reload()
+        settled(page)
+        page.get_by_role("radio", name="Variant B").click()
+        settled(page)
+        expect(page.locator("[class*='_B_responder_role'] textarea")).to_have_value("responder: a draft that is not saved.")
+        browser.close()

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import html
+import io
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core import lab, prompts
-from magnet_core.cast import Cast, open_models
+from magnet_core.cast import Cast, Voice, open_models
 from magnet_core.domain import Session
+from magnet_core.lab.experiments import to_csv, to_json
+from magnet_core.meter import Limit
+from magnet_core.packs import to_file
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, run_session
-from tests.llm_server import LlmServer
+from tests.fakes import PLAN
+from tests.llm_server import LlmServer, Manners, llm_server
 from ui import state
 
 ROOT = Path(__file__).parent.parent
@@ -39,8 +47,14 @@ def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def rehearsed(turns: int = 2, **more: Any) -> Session:
     """Return a session of the built-in cast that is in the library."""
 
+    return made_by(Cast(), turns, **more)
+
+
+def made_by(speaks: Cast, turns: int, **more: Any) -> Session:
+    """Return a session that a cast spoke, kept in the library."""
+
     async def made() -> Session:
-        async with open_models(Cast()) as models:
+        async with open_models(speaks) as models:
             session = new_session(samples()[0], max_turns=turns, models=models, **more)
             async for event in run_session(session, models, live=False):
                 session = getattr(event, "session", session)
@@ -64,7 +78,7 @@ def open_page(through_app: bool = True, **place: str) -> AppTest:
 
 
 def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
+    return "\n".join(body for element in at.get("html") if not (body := element.proto.body).startswith("<style>"))
 
 
 def press(at: AppTest, key: str) -> AppTest:
@@ -106,37 +120,112 @@ def test_every_agent_is_shown_filled_as_it_was_sent(through_app: bool) -> None:
     assert "$attitude_instruction" in words(at) or "$intake_form" in words(at)
 
 
+def use(monkeypatch: pytest.MonkeyPatch, server: LlmServer, model: str = "test-model") -> None:
+    """Set up a model of a local server as the environment does."""
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("MAGNET_MODEL", model)
+    st.cache_resource.clear()
+
+
+def spoken(server: LlmServer, turns: int = 2, model: str = "test-model", **more: Any) -> Session:
+    """Return a session that a local server spoke, kept in the library."""
+    return made_by(Cast(default=Voice(model=model, base_url=server.url, **more)), turns)
+
+
 def test_a_recorded_call_is_replayed_with_another_temperature_and_repeats_are_stacked(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = rehearsed()
     said = ["Tell me about Monday.", "Tell me about Monday.", "What happened then?"]
     server = endpoint(answer=lambda body, number: said[number % 3])
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
+    session = spoken(server)
+    use(monkeypatch, server)
     at = open_page(session=session.id, turn="2", agent="responder", attempt="1")
     assert at.number_input(key="lab_turn").value == 2 and at.selectbox(key="lab_agent").value == "responder"
-    assert at.query_params["turn"] in ("2", ["2"])
+    assert at.query_params["turn"] in ("2", ["2"]) and at.query_params["view"] in ("bench", ["bench"])
     at.number_input(key="lab_repeats").set_value(3).run()
     assert "<b>3 calls</b>" in words(at) and "price <b>–</b>" in words(at)
     at.number_input(key="lab_heat_ours_A").set_value(1.2).run()
+    before = server.record.calls
     press(at, "lab_go")
     finished(at)
     told = words(at)
-    assert "2 ×" in told and "2 different of 3" in told and "test-model · temperature 1.2 · our words" in told
-    assert {body["temperature"] for body in server.record.bodies} == {1.2} and server.record.calls == 3
+    assert "2 ×" in told and "2 different among 3 answers" in told and "test-model · temperature 1.2 · our words" in told
+    assert "Used: <b>" in told and "price <b>–</b>" in told
+    assert {body["temperature"] for body in server.record.bodies[before:]} == {1.2} and server.record.calls - before == 3
     assert state.store().session(session.id) == session
+
+
+def test_a_replay_opens_with_the_recorded_words_model_and_temperature_and_drafts_follow_it(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = endpoint(answer=lambda body, number: f"Answer {number}.", models=("first-model",))
+    session, other = spoken(server, model="first-model", temperature=0.3), rehearsed()
+    use(monkeypatch, server, "first-model")
+    at = open_page(session=other.id, turn="1", agent="responder")
+    at.text_area(key=ROLE).set_value("responder: a draft.").run()
+    at.selectbox(key="lab_model_ours_A").set_value("first-model").run()
+    at.number_input(key="lab_heat_ours_A").set_value(1.9).run()
+    at.switch_page("pages/watch/session.py").run()
+    at.query_params.clear()
+    at.switch_page(PAGE)
+    for name, value in {"session": session.id, "turn": "2", "agent": "responder", "attempt": "1"}.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception
+    assert at.text_area(key=ROLE).value == prompts.load()["responder"].role
+    assert at.selectbox(key="lab_model_ours_A").value == "first-model"
+    assert at.number_input(key="lab_heat_ours_A").value is None
+    assert at.number_input(key="lab_heat_ours_A").placeholder == "0.3"
+    assert at.session_state["lab_letter_ours"] == "A" and "not saved" not in words(at)
+    at.segmented_control(key="lab_letter_ours").set_value("B").run()
+    assert at.text_area(key=ROLE.replace("_A_", "_B_")).value == "responder: a draft."
+    assert at.number_input(key="lab_heat_ours_B").value == 1.9
+
+
+def test_the_model_follows_the_recorded_call_unless_it_was_chosen(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = endpoint(answer=lambda body, number: f"Answer {number}.", models=("gone-model", "test-model"))
+    gone, here, rehearsal = spoken(server, 1, "gone-model"), spoken(server, 1, "test-model"), rehearsed(1)
+    use(monkeypatch, server)
+    at = open_page(session=rehearsal.id)
+    assert at.selectbox(key="lab_model_ours_A").value == "rehearsal"
+    at.selectbox(key="lab_session").set_value(here.id).run()
+    assert at.selectbox(key="lab_model_ours_A").value == "test-model"
+    at.selectbox(key="lab_session").set_value(gone.id).run()
+    assert at.selectbox(key="lab_model_ours_A").value == "test-model"
+    assert "gone-model spoke in the session and is not set up here" in words(at)
+    at.selectbox(key="lab_model_ours_A").set_value("rehearsal").run()
+    at.selectbox(key="lab_session").set_value(here.id).run()
+    assert at.selectbox(key="lab_model_ours_A").value == "rehearsal"
+    press(at, "lab_follow_A")
+    assert at.selectbox(key="lab_model_ours_A").value == "test-model"
+
+
+def test_a_chosen_model_that_is_gone_after_a_reload_is_named_and_not_called(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = rehearsed(1)
+    use(monkeypatch, endpoint())
+    at = open_page(session=session.id, agent="responder")
+    at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
+    draft = at.query_params["draft"]
+    for name in ("OPENAI_BASE_URL", "MAGNET_MODEL"):
+        monkeypatch.setenv(name, "")
+    st.cache_resource.clear()
+    again = open_page(
+        session=session.id, agent="responder", view="bench", draft=draft if isinstance(draft, str) else draft[0]
+    )
+    assert again.selectbox(key="lab_model_ours_A").value == "rehearsal"
+    assert "test-model was chosen for this variant and is not set up here" in words(again)
+    press(again, "lab_follow_A")
+    assert "is not set up here" not in words(again)
 
 
 def test_two_variants_stand_side_by_side_and_the_words_reach_the_model(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = rehearsed()
     server = endpoint(answer=lambda body, number: "Short." if "ten words" in json.dumps(body) else "Rather a longer answer.")
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
+    session = spoken(server)
+    use(monkeypatch, server)
     at = open_page(session=session.id)
     press(at, "lab_add")
     at.text_area(key="labtext_ours_B_responder_role").set_value("responder: at most ten words.").run()
@@ -145,45 +234,258 @@ def test_two_variants_stand_side_by_side_and_the_words_reach_the_model(
     finished(at)
     told = words(at)
     assert "--n:2" in told and "Short." in told and "Rather a longer answer." in told
+    assert "<td><b>B</b></td><td>1</td><td>0</td><td>1.0</td>" in told or "One answer, 1 word." in told
     press(at, "lab_drop")
     assert at.session_state["lab_letter_ours"] == "A"
+    press(at, "lab_undo_go")
+    assert at.session_state["notebook"].draft("agents", "ours").variants[1].prompts
 
 
-def test_a_variant_is_run_over_every_turn_and_over_other_sessions(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_to_other_agents_are_shown_linted_and_reset(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = rehearsed()
+    at = open_page(session=session.id, turn="1", agent="selector")
+    at.text_area(key="labtext_ours_A_selector_role").set_value("selector: ALWAYS $bogus.").run()
+    at.selectbox(key="lab_agent").set_value("responder").run()
+    told = words(at)
+    assert "Selector: changed from ours" in told and "Selector: not saved" in told
+    assert "There is no variable $bogus" in told and "Variant A, Selector" in told
+    assert at.button(key="lab_go").disabled and not at.button(key="lab_reset").disabled
+    at.selectbox(key="lab_agent").set_value("client").run()
+    assert "not part of this request" in words(at) and not at.button(key="lab_go").disabled
+    at.selectbox(key="lab_agent").set_value("responder").run()
+    press(at, "lab_reset")
+    assert "These are our words, unchanged." in words(at)
+    press(at, "lab_undo_go")
+    assert "Selector: changed from ours" in words(at)
+
+
+def test_an_error_names_its_variant_and_text() -> None:
+    session = rehearsed()
+    at = open_page(session=session.id, agent="responder")
+    at.text_area(key=ROLE).set_value("responder: $foo.").run()
+    press(at, "lab_add")
+    press(at, "lab_reset")
+    assert "These are our words" in words(at) and at.button(key="lab_go").disabled
+    assert "Variant A, Responder" in words(at)
+
+
+def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = endpoint(answer=lambda body, number: "Tell me about <b>Monday</b>.")
     rehearsed(method="plain")
-    other, session = rehearsed(2), rehearsed(3)
-    server = endpoint(answer=lambda body, number: f"Answer {number}.")
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
+    other, session = spoken(server, 2), spoken(server, 6)
+    use(monkeypatch, server)
     at = open_page(session=session.id, turn="2", agent="responder")
     press(at, "lab_add")
     at.selectbox(key="lab_over").set_value("turns").run()
-    assert "<b>6 calls</b>" in words(at)
+    assert "<b>12 calls</b>" in words(at)
+    at.multiselect(key=f"lab_over_turns_{session.id}").set_value([1, 2, 3, 4, 5]).run()
+    assert "<b>10 calls</b>" in words(at)
+    before = server.record.calls
     press(at, "lab_go")
     finished(at)
-    assert "Variant A, turn 1" in words(at) and "Variant B, turn 3" in words(at) and "--n:2" in words(at)
+    told = words(at)
+    assert "<h3>Turn 1</h3>" in told and "<h3>Turn 4</h3>" in told and "<h3>Turn 5</h3>" not in told and "--n:2" in told
+    row = "<td>5</td><td>0</td><td>4.0 ± 0.0</td><td>4 of 5</td><td>5 of 5</td>"
+    assert f"<td><b>A</b></td>{row}" in told and "Over 5 moments." in told and "<b>Monday" not in told
     at.selectbox(key="lab_over").set_value("sessions").run()
+    assert "<b>4 calls</b>" in words(at)
+    at.multiselect(key="lab_over_numbers").set_value([1, 2]).run()
+    assert "<b>8 calls</b>" in words(at)
+    at.multiselect(key="lab_over_sessions").set_value([other.id]).run()
     assert "<b>4 calls</b>" in words(at)
     press(at, "lab_go")
     finished(at)
-    assert f"({other.id[:4]})" in words(at) and f"({session.id[:4]})" in words(at) and server.record.calls == 10
+    assert f"({other.id[:6]}), turn 2" in words(at) and server.record.calls - before == 14
+
+
+def test_the_planner_is_run_over_chosen_clients_and_its_plans_are_told_apart(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = json.loads(PLAN)
+    server = endpoint(answer=lambda body, number: json.dumps(plan | {"reason": f"Reason {number}."}))
+    session = rehearsed()
+    state.store().clients.save(
+        samples()[1].model_copy(update={"id": "my-own", "intake": samples()[1].intake.model_copy(update={"name": "My Own"})})
+    )
+    use(monkeypatch, server)
+    at = open_page(session=session.id, agent="planner")
+    at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
+    at.selectbox(key="lab_over_plans").set_value("clients").run()
+    at.multiselect(key="lab_over_clients").set_value(["my-own", samples()[2].id]).run()
+    at.number_input(key="lab_repeats").set_value(2).run()
+    assert "<b>4 calls</b>" in words(at)
+    press(at, "lab_go")
+    finished(at)
+    told = words(at)
+    assert "<h3>My Own</h3>" in told and samples()[2].name in told
+    assert "2 different among 2 answers" in told and "Decatastrophizing 2 of 2." in told and "Decatastrophizing 4" in told
+    assert all(s.text.splitlines()[0] in told for s in at.session_state["lab_job"].look().samples)
+    assert told.count("The other 1 in full") == 2
+    assert "1. Set the agenda" in told
+
+
+def test_answers_of_earlier_words_say_so_and_runs_are_kept_and_exported(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = endpoint(answer=lambda body, number: f"=Answer {number}.")
+    session = spoken(server, 1)
+    use(monkeypatch, server)
+    at = open_page(session=session.id, agent="responder")
+    for number in range(6):
+        at.text_area(key=ROLE).set_value(f"responder: wording {number}.").run()
+        assert ("given to earlier words" in words(at)) == (number > 0)
+        press(at, "lab_go")
+        finished(at)
+        assert "given to earlier words" not in words(at)
+    at.text_input(key="lab_save_title").set_value("Kept").run()
+    press(at, "lab_save_go")
+    assert at.selectbox(key="lab_pack").value == "kept" and "given to earlier words" not in words(at)
+    at.selectbox(key="lab_pack").set_value("ours").run()
+    assert "given to earlier words" in words(at)
+    past = state.store().experiments.past()
+    assert len(past) == 6
+    at.selectbox(key="lab_shown").set_value(past[-1].id).run()
+    first = state.store().experiments.of(past[-1].id)
+    assert first and first.samples[0].text in words(at) and "given to earlier words" in words(at)
+    body = json.loads(to_json(first))
+    assert body["samples"][0]["text"] == first.samples[0].text and body["pack"] == "Ours, as shipped"
+    rows = list(csv.DictReader(io.StringIO(to_csv(first))))
+    assert rows[0]["answer"] == f"'{first.samples[0].text}" and rows[0]["variant"] == "A" and rows[0]["tokens_in"]
+    again = open_page(session=session.id, agent="responder")
+    assert len(again.selectbox(key="lab_shown").options) == 7
+
+
+def test_a_server_that_is_down_is_no_answer_and_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    with llm_server(Manners(answer=lambda body, number: "Fine.")) as server:
+        session = spoken(server, 1)
+        use(monkeypatch, server)
+    at = open_page(session=session.id, agent="responder")
+    at.number_input(key="lab_repeats").set_value(2).run()
+    press(at, "lab_go")
+    finished(at)
+    told = words(at)
+    assert "No answer: 2 of 2." in told and "0 answers in" in told and "2 asked without an answer" in told
+    assert "<td><b>A</b></td><td>0</td><td>2</td><td>–</td>" in told
+
+
+def test_a_spent_budget_is_said_in_one_sentence(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = endpoint(answer=lambda body, number: "Fine.")
+    session = spoken(server, 1)
+    use(monkeypatch, server)
+    at = open_page(session=session.id, agent="responder")
+    state.spending.set_limit(Limit(amount=1, unit="tokens"))
+    before = server.record.calls
+    press(at, "lab_go")
+    finished(at)
+    assert words(at).count("udget of 1 tokens") == 1 and 'role="alert"' in words(at)
+    assert server.record.calls == before and not state.store().experiments.past()
+
+
+def test_a_reload_loses_no_draft_and_the_address_holds_the_place() -> None:
+    session = rehearsed()
+    pack = state.store().packs.new("Mine", [prompts.load()["client"].model_copy(update={"note": "turn $turn"})])
+    at = open_page(session=session.id, turn="1", agent="responder")
+    at.selectbox(key="lab_pack").set_value(pack.id).run()
+    role = ROLE.replace("ours", pack.id)
+    at.text_area(key=role).set_value("responder: one.").run()
+    press(at, "lab_add")
+    at.text_area(key=role.replace("_A_", "_B_")).set_value("responder: two.").run()
+    place = {name: at.query_params[name] for name in ("view", "pack", "session", "turn", "agent", "draft")}
+    assert place["pack"] in (pack.id, [pack.id])
+    again = open_page(**{name: value if isinstance(value, str) else value[0] for name, value in place.items()})
+    assert again.selectbox(key="lab_pack").value == pack.id and again.number_input(key="lab_turn").value == 1
+    assert again.text_area(key=role).value == "responder: one."
+    again.segmented_control(key=f"lab_letter_{pack.id}").set_value("B").run()
+    assert again.text_area(key=role.replace("_A_", "_B_")).value == "responder: two."
+    fresh = open_page(session=session.id)
+    assert "Another visit left 2 unsaved variants" in words(fresh)
+    press(fresh, "lab_take_up")
+    fresh.selectbox(key="lab_pack").set_value(pack.id).run()
+    assert fresh.text_area(key=role).value == "responder: one."
+
+
+def test_saving_or_restoring_one_variant_leaves_the_drafts_of_others() -> None:
+    session = rehearsed()
+    one = prompts.load()["responder"].model_copy(update={"role": "responder: saved."})
+    pack = state.store().packs.new("Mine", [one])
+    at = open_page(session=session.id, turn="1", agent="responder")
+    at.selectbox(key="lab_pack").set_value(pack.id).run()
+    role = ROLE.replace("ours", pack.id)
+    at.text_area(key=role).set_value("responder: draft A.").run()
+    press(at, "lab_add")
+    at.text_area(key=role.replace("_A_", "_B_")).set_value("responder: draft B.").run()
+    press(at, "lab_save_go")
+    assert state.store().packs.packs()[0].texts["responder"].role == "responder: draft B."
+    assert at.session_state[f"lab_letter_{pack.id}"] == "B" and "Saved in “Mine”" in words(at)
+    at.segmented_control(key=f"lab_letter_{pack.id}").set_value("A").run()
+    assert at.text_area(key=role).value == "responder: draft A."
+    at.session_state["lab_tab"] = "What differs"
+    at.run()
+    at.selectbox(key=f"lab_against_{pack.id}").set_value("responder 1").run()
+    press(at, "lab_restore")
+    assert at.text_area(key=role).value == "responder: saved."
+    assert "Your unsaved words went to variant C" in words(at)
+    at.segmented_control(key=f"lab_letter_{pack.id}").set_value("C").run()
+    assert at.text_area(key=role.replace("_A_", "_C_")).value == "responder: draft A."
+
+
+def test_what_the_session_holds_is_told_in_words() -> None:
+    session = rehearsed()
+    at = open_page(session=session.id, turn="1", agent="selector")
+    told = words(at)
+    shown = told.split("In the session</h3>")[1].split("<details")[0]
+    assert "{" not in shown and "techniques" not in shown and "The answer as it came" in told
+    at.selectbox(key="lab_agent").set_value("planner").run()
+    assert session.plan and f"1. {session.plan.steps[0]}" in html.unescape(words(at))
+
+
+def test_a_rehearsed_run_costs_no_tokens() -> None:
+    session = rehearsed()
+    at = open_page(session=session.id)
+    assert "of the rehearsal cast: no tokens, no price" in words(at)
+    at.number_input(key="lab_repeats").set_value(3).run()
+    press(at, "lab_go")
+    finished(at)
+    assert "3 answers in" in words(at) and "Used:" not in words(at)
 
 
 def test_a_price_is_told_where_it_is_known(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = endpoint(models=("gpt-4o-mini",))
+    session = spoken(server, 1, "gpt-4o-mini")
+    use(monkeypatch, server, "gpt-4o-mini")
+    at = open_page(session=session.id)
+    assert "price <b>about $0." in words(at)
+    press(at, "lab_go")
+    finished(at)
+    assert "Used: <b>" in words(at) and "price <b>$0." in words(at)
+
+
+def test_models_of_two_servers_by_one_name_are_told_apart(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = endpoint(answer=lambda body, number: "First."), endpoint(answer=lambda body, number: "Second.")
     session = rehearsed()
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint().url)
-    monkeypatch.setenv("MAGNET_MODEL", "gpt-4o-mini")
-    st.cache_resource.clear()
-    assert "price <b>about $0." in words(open_page(session=session.id))
+    use(monkeypatch, first)
+    at = open_page(session=session.id, agent="responder")
+    default = Voice(model="test-model", base_url=first.url)
+    at.session_state["cast"] = Cast(
+        default=default, overrides={"client": default.model_copy(update={"base_url": second.url})}
+    )
+    at.run()
+    names = [name for name in at.selectbox(key="lab_model_ours_A").options if name.startswith("test-model · ")]
+    assert len(names) == 2
+    second_name = next(name for name in names if str(urlsplit(second.url).port) in name)
+    at.selectbox(key="lab_model_ours_A").set_value(second_name).run()
+    press(at, "lab_go")
+    finished(at)
+    assert "Second." in words(at) and second.record.calls == 1 and first.record.calls == 0
 
 
 def test_a_run_is_stopped(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     session = rehearsed()
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint(first_token=30).url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
+    use(monkeypatch, endpoint(first_token=30))
     at = open_page(session=session.id)
+    at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
     press(at, "lab_go")
     press(at, "lab_stop")
     finished(at)
@@ -211,7 +513,7 @@ def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_th
     at.session_state["lab_tab"] = "What differs"
     at.run()
     at.selectbox(key="lab_against_short-words").set_value("responder 1").run()
-    assert "<del>one</del><ins>two</ins>" in words(at)
+    assert "<del>one</del> <ins>two</ins>" in words(at)
     press(at, "lab_restore")
     assert state.store().packs.packs()[0].texts["responder"].role == "responder: version one."
     assert at.text_area(key=ROLE.replace("ours", "short-words")).value == "responder: version one."
@@ -228,92 +530,57 @@ def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_th
     assert {p.name: p.role for p in again.prompts}["responder"] == "responder: version one."
     at.switch_page(PAGE).run()
     press(at, "lab_reset")
-    assert state.store().packs.packs()[0].prompts == ()
+    assert state.store().packs.packs()[0].texts["responder"].role == "responder: version one."
     assert at.text_area(key=ROLE.replace("ours", "short-words")).value == prompts.load()["responder"].role
+    press(at, "lab_save_go")
+    assert state.store().packs.packs()[0].prompts == ()
+
+
+def import_file(at: AppTest, name: str, data: bytes) -> str:
+    at.file_uploader(key="lab_file").upload(name, data, "application/json").run()
+    press(at, "lab_import_go")
+    return words(at)
 
 
 def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
-    pack = state.store().packs.new(
-        "From a file", [prompts.load()["client"].model_copy(update={"note": "turn $turn, be brief"})]
-    )
-    from magnet_core.packs import to_file
-
+    own = prompts.load()["client"].model_copy(update={"note": "turn $turn, be brief"})
+    pack = state.store().packs.new("From a file", [own])
     text = to_file(pack)
+    other = to_file(pack.model_copy(update={"prompts": (own.model_copy(update={"note": "turn $turn, be long"}),)}))
     at = open_page()
     at.segmented_control(key="lab_view").set_value("packs").run()
-    at.file_uploader(key="lab_file").upload("pack.json", text.encode(), "application/json").run()
-    press(at, "lab_import_go")
-    assert "1 prompt that differs from ours" in words(at) and len(state.store().packs.packs()) == 2
+    told = import_file(at, "pack.json", text.encode())
+    assert "Already here: “From a file” holds the same words" in told and len(state.store().packs.packs()) == 1
+    told = import_file(at, "other.json", other.encode())
+    assert "“From a file (2)” is here: 1 prompt that differs from ours" in told and "Already here" not in told
+    told = import_file(at, "none.json", b"{}")
+    assert "is here" not in told and "is no prompt pack" in "".join(w.value for w in at.warning).replace("\\", "")
     press(at, f"lab_use_{pack.id}")
     assert "In use for new sessions" in words(at)
+    at.text_input(key=f"lab_title_{pack.id}").set_value("Brief").run()
+    press(at, f"lab_rename_now_{pack.id}")
+    assert "<b>Brief</b>" in words(at)
     at.switch_page("pages/watch/session.py").run()
-    assert not at.exception and "Own prompts: From a file" in words(at)
+    assert not at.exception and "Own prompts: Brief" in words(at)
     assert next(p for p in at.session_state["session"].prompts if p.name == "client").note == "turn $turn, be brief"
     at.switch_page(PAGE).run()
     press(at, f"lab_delete_now_{pack.id}")
-    assert len(state.store().packs.packs()) == 1
+    assert len(state.store().packs.packs()) == 1 and "“Brief” is deleted." in words(at)
+    press(at, "lab_pack_back")
+    assert {p.title for p in state.store().packs.packs()} == {"Brief", "From a file (2)"}
 
 
-def test_a_moment_becomes_a_case_and_all_cases_are_run() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
-    at.selectbox(key="lab_case_kind").set_value("at-most-words").run()
-    at.number_input(key="lab_case_most").set_value(2).run()
-    press(at, "lab_case_go")
-    at.selectbox(key="lab_case_kind").set_value("one-question").run()
-    press(at, "lab_case_go")
-    at.selectbox(key="lab_case_kind").set_value("contains").run()
-    press(at, "lab_case_go")
-    assert "no rule yet" in "".join(w.value for w in at.warning)
-    state.store().delete(session.id)
-    at.segmented_control(key="lab_view").set_value("cases").run()
-    assert not at.exception
-    at.number_input(key="lab_cases_repeats").set_value(2).run()
-    press(at, "lab_cases_go")
-    finished(at, "lab_cases_job")
-    told = words(at)
-    assert "Broken</b> 0 of 2" in told and "Kept</b> 2 of 2" in told
-
-
-def test_a_judge_says_whether_cases_are_as_expected(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    verdicts = ['{"reason": "It is <b>kind</b>.", "answer": "yes"}', "I could not say."]
-
-    def answer(body: dict[str, Any], number: int) -> str:
-        return verdicts.pop(0) if "Is it warm?" in json.dumps(body) else "That sounds hard."
-
-    server = endpoint(answer=answer)
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
-    at = open_page(session=session.id)
-    at.selectbox(key="lab_case_kind").set_value("judge").run()
-    press(at, "lab_case_go")
-    assert "write the question" in "".join(w.value for w in at.warning)
-    at.text_area(key="lab_case_question").set_value("Is it warm?").run()
-    press(at, "lab_case_go")
-    at.segmented_control(key="lab_view").set_value("cases").run()
-    assert "<b>2 calls</b>" in words(at) and "gets a yes from a judge to “Is it warm?”" in words(at)
-    press(at, "lab_cases_go")
-    finished(at, "lab_cases_job")
-    assert "Kept</b> 1 of 1" in words(at) and "test-model as judge: yes. It is &lt;b&gt;kind&lt;/b&gt;." in words(at)
-    assert "judge test-model" in words(at)
-    press(at, "lab_cases_go")
-    finished(at, "lab_cases_job")
-    assert "Missing</b> 0 of 1, 1 not judged" in words(at) and "neither yes nor no: I could not say." in words(at)
-
-
-def test_without_a_model_a_judges_case_is_missing() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
-    at.selectbox(key="lab_case_kind").set_value("judge").run()
-    at.text_area(key="lab_case_question").set_value("Is it warm?").run()
-    press(at, "lab_case_go")
-    at.segmented_control(key="lab_view").set_value("cases").run()
-    assert "No language model is set as judge" in words(at)
-    press(at, "lab_cases_go")
-    finished(at, "lab_cases_job")
-    assert "Missing</b> 0 of 1" in words(at) and "cannot judge" in words(at)
+def test_a_replayed_session_finds_its_pack_by_its_words() -> None:
+    own = prompts.load()["responder"].model_copy(update={"role": "responder: mine."})
+    others = [prompts.load()["responder"].model_copy(update={"role": f"responder: {n}."}) for n in range(2)]
+    first = state.store().packs.new("Mine", [others[0]])
+    pack = state.store().packs.new("Mine", [own])
+    state.store().packs.new("Mine", [others[1]])
+    assert (first.title, pack.title) == ("Mine", "Mine (2)")
+    session = rehearsed(prompt_set=pack.texts)
+    at = open_page(session=session.id, turn="1", agent="responder", attempt="1")
+    assert at.selectbox(key="lab_pack").value == pack.id
+    assert at.text_area(key=ROLE.replace("ours", pack.id)).value == "responder: mine."
 
 
 def test_a_session_made_with_other_prompts_is_looked_at_with_its_own() -> None:
@@ -337,77 +604,3 @@ def test_drafts_stay_while_other_agents_and_pages_are_looked_at() -> None:
     assert at.selectbox(key="lab_agent").value == "client"
     at.selectbox(key="lab_agent").set_value("responder").run()
     assert at.text_area(key=ROLE).value == "responder: a draft."
-
-
-FOCUS = "labjudge_ours_A_ctrs/focus"
-MINE = "Focus: my own question?\n\n0: None.\n6: All."
-
-
-def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-
-    def answer(body: dict[str, Any], number: int) -> str:
-        return json.dumps({"turns": [1], "reason": "<i>So</i>.", "score": 5 if "my own" in json.dumps(body) else 2})
-
-    server = endpoint(answer=answer)
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
-    at = open_page()
-    at.segmented_control(key="lab_view").set_value("judges").run()
-    at.selectbox(key="lab_judge_ctrs").set_value("focus").run()
-    assert "These are our words" in words(at) and at.button(key="lab_judge_reset").disabled
-    press(at, "lab_judge_add")
-    at.text_area(key=FOCUS.replace("_A_", "_B_")).set_value("Focus?\n0: None.").run()
-    assert "must describe 0, 6" in words(at) and at.button(key="lab_judge_go").disabled
-    at.text_area(key=FOCUS.replace("_A_", "_B_")).set_value(MINE).run()
-    assert "changed from ours" in words(at) and "not saved" in words(at)
-    at.number_input(key="lab_judge_repeats").set_value(2).run()
-    assert "<b>4 calls</b>" in words(at)
-    press(at, "lab_judge_go")
-    finished(at, "lab_judge_job")
-    told = words(at)
-    assert (
-        "Score 2. &lt;i&gt;So&lt;/i&gt;." in told and "Score 5. " in told and "2 of 2 scores read: 5 each, mean 5.00" in told
-    )
-    assert state.store().cards.of(session.id) == []
-    at.text_input(key="lab_judge_save_title").set_value("Strict").run()
-    press(at, "lab_judge_save_go")
-    assert at.selectbox(key="lab_judge_pack").value == "strict" and [
-        p.name for p in state.store().packs.packs()[0].judges
-    ] == ["ctrs/focus"]
-    own = FOCUS.replace("ours", "strict")
-    at.text_area(key=own).set_value(MINE.replace("None", "Nothing")).run()
-    press(at, "lab_judge_save_go")
-    at.session_state["lab_judge_tab"] = "What differs"
-    at.run()
-    at.selectbox(key="lab_judge_against_strict").set_value("ctrs/focus 1").run()
-    assert "<del>None</del><ins>Nothing</ins>" in words(at)
-    press(at, "lab_judge_restore")
-    assert at.text_area(key=own).value == MINE and state.store().packs.packs()[0].judge_texts["ctrs/focus"].system == MINE
-    at.session_state["lab_judge_tab"] = "As sent"
-    at.run()
-    assert "my own question?" in words(at) and ", ours " in words(at)
-    press(at, "lab_judge_reset")
-    assert state.store().packs.packs()[0].judges == () and len(state.store().packs.versions("strict", "ctrs/focus")) == 4
-    assert "These are our words" in words(at)
-
-
-def test_without_a_model_judges_prompts_are_read_and_saved_but_not_tried() -> None:
-    rehearsed()
-    at = open_page()
-    at.segmented_control(key="lab_view").set_value("judges").run()
-    assert "cannot rate" in words(at) and not [b for b in at.button if b.key == "lab_judge_go"]
-
-
-def test_what_a_judge_is_asked_is_shown_word_for_word() -> None:
-    rehearsed()
-    at = open_page()
-    at.session_state["lab_judge_tab"] = "As sent"
-    at.segmented_control(key="lab_view").set_value("judges").run()
-    for name in at.selectbox(key="lab_judge").options:
-        assert name
-    for instrument in ("ctrs", "wai", "panas-before", "panas-after"):
-        at.selectbox(key="lab_judge").set_value(instrument).run()
-        assert not at.exception
-        assert "experienced supervisor" in words(at)

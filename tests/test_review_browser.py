@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, expect, sync_playwright
 
-from magnet_core.scoring.aspects import Pair, case_of, flipped, form
+from magnet_core.domain import Session
+from magnet_core.scoring.aspects import Pair, flipped, form
+from magnet_core.scoring.queue import case_of, in_order
 from magnet_core.store import Store
 from tests.test_browser import CHROMIUM, FLAGS, press, serving
 from tests.test_scores_page import rehearsed
@@ -22,15 +24,29 @@ def asked(page: Page, key: str) -> None:
     expect(page.locator("[data-question]")).to_have_attribute("data-question", key)
 
 
-def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'library.db'}")
+def queued(folder: Path) -> tuple[Store, list[Session]]:
+    """Return a library with two pairs in its queue, and their sessions."""
+    store = Store(f"sqlite:///{folder / 'library.db'}")
     sessions = [rehearsed(8, client, method=method) for client in range(2) for method in ("magnet", "plain")]
     for session in sessions:
         store.save(session)
     store.reviews.add_pairs(
         Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True)
     )
-    secrets = [b"rehearsal", b"single-agent", "MAGneT ·".encode(), "Plain ·".encode(), *(s.id.encode() for s in sessions)]
+    return store, sessions
+
+
+def ready(page: Page, question: str) -> None:
+    """Wait until the desk asks a question and listens to keys."""
+    asked(page, question)
+    expect(page.locator(".st-key-review_keys span").first).to_be_attached()
+    page.wait_for_selector("[data-test-script-state='notRunning']")
+    page.evaluate("document.activeElement.blur()")
+
+
+def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
+    store, sessions = queued(tmp_path)
+    secrets = [b"rehearsal", b"single-agent", b"MAGneT", b"Plain,", *(s.id.encode() for s in sessions)]
     frames: list[bytes] = []
 
     def listen(socket: WebSocket) -> None:
@@ -44,11 +60,8 @@ def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
         page.goto(f"{url}/review?rate=only")
         page.get_by_role("textbox", name="Your pseudonym").fill("night owl")
         press(page, "Begin")
-        asked(page, QUESTIONS[0])
+        ready(page, QUESTIONS[0])
         expect(page.get_by_role("radio", name="Results")).to_have_count(0)
-        expect(page.locator(".st-key-review_keys span").first).to_be_attached()
-        page.wait_for_selector("[data-test-script-state='notRunning']")
-        page.evaluate("document.activeElement.blur()")
         for key, question in zip("123atb", QUESTIONS[1:7], strict=True):
             page.keyboard.press(key)
             asked(page, question)
@@ -81,9 +94,46 @@ def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
         page.goto(f"{url}/review")
         page.get_by_text("Results", exact=True).click()
         expect(page.locator(".js-plotly-plot")).to_be_visible()
-        expect(page.locator(".card.first h3")).to_contain_text("MAGneT · rehearsal")
+        expect(page.locator(".card.first h3")).to_contain_text("MAGneT was preferred to Plain")
         with page.expect_download() as download:
             page.get_by_role("button", name="CSV").click()
         assert "night owl" in Path(download.value.path()).read_text()
+        browser.close()
+    store.close()
+
+
+def test_the_raters_address_has_no_menu_and_a_reload_keeps_the_rater(tmp_path: Path) -> None:
+    store, _ = queued(tmp_path)
+    with sync_playwright() as playwright, serving(tmp_path) as url:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.set_default_timeout(20_000)
+        page.goto(f"{url}/review?rate=only")
+        page.get_by_role("textbox", name="Your pseudonym").fill("Owl")
+        press(page, "Begin")
+        ready(page, QUESTIONS[0])
+        expect(page).to_have_title("Rating desk")
+        expect(page.get_by_test_id("stTopNavSection")).to_have_count(0)
+        for name in ("Library", "Scores", "Results", "MAGneT"):
+            expect(page.get_by_text(name)).to_have_count(0)
+        expect(page.locator(".notice")).to_contain_text("Not treatment")
+        expect(page.get_by_role("button", name="The next pair")).to_be_enabled()
+        expect(page.get_by_text("Owl is new here")).to_be_visible()
+        page.get_by_role("textbox", name=re.compile("^Why")).fill("Half a thought")
+        page.evaluate("document.activeElement.blur()")
+        page.wait_for_function("location.search.includes('rater=Owl')")
+        page.wait_for_timeout(300)
+        page.reload()
+        ready(page, QUESTIONS[0])
+        expect(page.get_by_text("You are back as Owl")).to_be_visible()
+        expect(page.get_by_role("textbox", name=re.compile("^Why"))).to_have_value("Half a thought")
+        for key in "123123123123123":  # a burst: ten questions, and more keys than there are
+            page.keyboard.press(key)
+        expect(page.locator(".where")).to_have_text("Pair 2 of 2")
+        page.wait_for_timeout(500)
+        [said] = store.reviews.reviews("Owl")
+        assert said.pair == in_order(store.reviews.pairs())[0].id
+        assert [said.verdicts[key].choice for key in QUESTIONS] == ["A", "tie", "B"] * 3 + ["A"]
+        assert said.verdicts[QUESTIONS[0]].reason == "Half a thought"
         browser.close()
     store.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,16 @@ from streamlit.testing.v1 import AppTest
 
 from magnet_core.cast import Cast, Voice
 from magnet_core.domain import Session
+from magnet_core.lab import wordings
+from magnet_core.meter import Limit
 from magnet_core.scoring import results
-from magnet_core.scoring.aspects import Pair, case_of, flipped, form
+from magnet_core.scoring.aspects import OVERALL, Comment, Pair, Review, Verdict, flipped, form
+from magnet_core.scoring.queue import case_of, in_order
+from magnet_core.session import fork
 from tests.llm_server import LlmServer
 from tests.test_scores_page import rehearsed, words
-from ui import pair_judging, rating, state
+from ui import desk_keys, pair_judging, rater, rating, state
+from ui.desk_keys import Press
 
 ROOT = Path(__file__).parent.parent
 PAGE = "pages/judge/review.py"
@@ -74,6 +81,25 @@ def press(at: AppTest, key: str) -> AppTest:
     return at
 
 
+def answer(at: AppTest, choice: str) -> AppTest:
+    """Press one of the three answers to the question that is shown."""
+    return press(at, next(b.key for b in at.button if b.key and re.match(rf"review_{choice}_[0-9a-f]{{12}}_", b.key)))
+
+
+def said_by(rater: str = "owl") -> list[Review]:
+    return state.store().reviews.reviews(rater)
+
+
+def rated(pairs: list[Pair], who: str, choice: Any, keys: list[str] | None = None, **more: Any) -> None:
+    """Keep what somebody says about pairs; `choice` may be a maker's method, for whom it is then."""
+    for pair in pairs:
+        turned = flipped(pair.id, who)
+        side = choice if choice in ("A", "B", "tie") else "A" if pair.on("A", turned).maker.method == choice else "B"
+        verdict = Verdict(choice=side, reason=more.get("reason", ""))
+        review = rater.blank(pair.id, who, form())
+        state.store().reviews.save(review.model_copy(update={"verdicts": dict.fromkeys(keys or QUESTIONS, verdict)}))
+
+
 @pytest.mark.parametrize("through_app", [True, False])
 def test_an_empty_library_says_what_will_be_here(through_app: bool) -> None:
     at = opened(through_app)
@@ -89,14 +115,14 @@ def test_an_empty_library_says_what_will_be_here(through_app: bool) -> None:
 def test_from_pairs_to_results(through_app: bool) -> None:
     stored()
     at = opened(through_app, "pairs")
-    assert at.multiselect(key="pairs_makers").value == ["MAGneT · rehearsal", "Plain · rehearsal"]
+    assert at.multiselect(key="pairs_makers").options == ["MAGneT (2)", "Plain (2)"]
     press(at, "pairs_add")
     assert len(state.store().reviews.pairs()) == 2 and at.button(key="pairs_add").disabled
     at.session_state["review_view"] = "rate"
     come(at.run())
     for n in range(2):
         for _ in QUESTIONS:
-            press(at, "review_A" if n else "review_tie")
+            answer(at, "A" if n else "tie")
     assert "All pairs are rated" in words(at)
     at.session_state["review_view"] = "results"
     at.run()
@@ -111,7 +137,7 @@ def test_from_pairs_to_results(through_app: bool) -> None:
         if all(r.winner("safety") != "tie" for r in state.store().reviews.reviews() if r.pair == p.id)
     ]
     won = second.on("A", flipped(second.id, "owl")).maker
-    assert set(figure["data"][0]["x"]) == {1.0 if won.startswith("MAGneT") else 0.0}
+    assert set(figure["data"][0]["x"]) == {1.0 if won.method == "magnet" else 0.0}
 
 
 def test_an_answer_goes_on_is_cleared_and_comes_back() -> None:
@@ -120,7 +146,7 @@ def test_an_answer_goes_on_is_cleared_and_comes_back() -> None:
     assert f'data-question="{QUESTIONS[0]}"' in words(at) and at.button(key="review_undo").disabled
     [pair] = state.store().reviews.pairs()
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Asks first.").run()
-    press(at, "review_B")
+    answer(at, "B")
     assert f'data-question="{QUESTIONS[1]}"' in words(at)
     [said] = state.store().reviews.reviews("owl")
     assert said.verdicts[QUESTIONS[0]].choice == "B" and said.verdicts[QUESTIONS[0]].reason == "Asks first."
@@ -134,7 +160,7 @@ def test_an_answer_goes_on_is_cleared_and_comes_back() -> None:
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Asks, then listens.").run()
     assert state.store().reviews.reviews("owl")[0].verdicts[QUESTIONS[0]].reason == "Asks, then listens."
     at.toggle(key="review_auto").set_value(False).run()
-    press(at, "review_tie")
+    answer(at, "tie")
     assert f'data-question="{QUESTIONS[0]}"' in words(at)
 
 
@@ -160,41 +186,177 @@ def test_several_raters_have_queues_of_their_own() -> None:
     at = come(opened())
     [pair] = state.store().reviews.pairs()
     at.text_input(key=f"review_reason_0_{pair.id}_{QUESTIONS[0]}").set_value("Mine alone.").run()
-    press(at, "review_A")
+    answer(at, "A")
     press(at, "review_leave")
     come(at, "fox")
     assert "Mine alone." not in repr(at.main)
     assert f'data-question="{QUESTIONS[0]}"' in words(at) and at.button(key="review_undo").disabled
-    press(at, "review_B")
+    answer(at, "B")
     assert {r.rater: list(r.verdicts) for r in state.store().reviews.reviews()} == {
         "owl": QUESTIONS[:1],
         "fox": QUESTIONS[:1],
     }
 
 
-def test_an_address_for_raters_shows_the_desk_alone_and_no_names() -> None:
+@pytest.mark.parametrize("through_app", [True, False])
+def test_an_address_for_raters_shows_the_desk_alone_and_no_names(through_app: bool) -> None:
     sessions = stored(1)
     queued(sessions)
-    at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
+    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
     at.query_params["rate"] = "only"
     come(at.run())
     assert not any(getattr(one, "key", "") == "review_view" for one in at.main)
+    assert "Not treatment" in words(at) if through_app else True
     everything = repr(at.main)
     for name in ("MAGneT", "magnet", "Plain", "rehearsal", *(session.id for session in sessions)):
         assert name not in everything
     assert "pairs_add" not in everything and "reviewed_csv" not in everything
 
 
-def test_a_session_that_is_gone_is_said_and_passed() -> None:
-    sessions = stored()
+def test_a_pair_that_lost_a_session_is_passed_over_and_its_id_is_not_shown() -> None:
+    sessions = stored(3)
     queued(sessions)
+    shown = in_order(state.store().reviews.pairs())
+    gone = shown[0].one.session
     at = come(opened())
-    state.store().delete(sessions[0].id)
-    state.store().delete(sessions[2].id)
+    assert "Pair 1 of 3" in words(at)
+    state.store().delete(gone)
     at.run()
-    assert "no longer kept" in words(at) and not at.exception
+    assert "Pair 1 of 2" in words(at) and "0 of 2 rated" in words(at) and gone not in repr(at.main)
+    answer(at, "A")
+    assert [review.pair for review in said_by()] == [shown[1].id]
+    at.session_state["review_view"] = "pairs"
+    at.run()
+    assert "1 pair has lost a session" in words(at) and not at.exception
+    assert list(at.dataframe[0].value["Shown"]).count("yes") == 2
+
+
+def test_a_session_that_cannot_be_read_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    queued(stored(2))
+    first, second = in_order(state.store().reviews.pairs())
+    read = state.desk.session
+    monkeypatch.setattr(state.desk, "session", lambda id: None if id == first.two.session else read(id))
+    at = come(opened())
+    assert "Pair 1 of 1" in words(at) and first.two.session not in repr(at.main)
+    answer(at, "A")
+    assert [review.pair for review in said_by()] == [second.id]
+
+
+def test_two_windows_of_a_rater_do_not_overwrite_each_other() -> None:
+    [pair] = queued(stored(1))
+    one, two = come(opened()), come(opened())
+    answer(one, "A")
+    press(one, f"review_q_{QUESTIONS[1]}")
+    answer(two, "B")  # the window still shows the first question, and has not read the other's answer
+    answer(one, "tie")
+    press(two, f"review_q_{QUESTIONS[5]}")
+    answer(two, "A")
+    [said] = said_by()
+    assert {key: verdict.choice for key, verdict in said.verdicts.items()} == {
+        QUESTIONS[0]: "B", QUESTIONS[1]: "tie", QUESTIONS[5]: "A",
+    }  # fmt: skip
+    press(two, f"review_q_{QUESTIONS[1]}")
+    field = f"review_reason_0_{pair.id}_{QUESTIONS[1]}"
+    two.text_input(key=field).set_value("Because.").run()
+    press(one, f"review_q_{QUESTIONS[1]}")
+    assert one.text_input(key=field).value == "Because."
+    answer(one, "A")
+    assert said_by()[0].verdicts[QUESTIONS[1]] == Verdict(choice="A", reason="Because.")
+
+
+def test_undo_reaches_back_into_an_earlier_visit() -> None:
+    queued(stored(1))
+    answer(answer(come(opened()), "A"), "B")
+    again = come(opened(), "OWL ")
+    press(again, "review_undo")
+    assert list(said_by()[0].verdicts) == QUESTIONS[:1] and f'data-question="{QUESTIONS[1]}"' in words(again)
+    press(again, "review_undo")
+    assert said_by() == [] and again.button(key="review_undo").disabled
+
+
+def test_a_pseudonym_is_said_to_be_new_or_known_in_whichever_capitals() -> None:
+    pairs = queued(stored(2))
+    rated(pairs[:1], "Owl", "A")
+    assert "<b>fox</b> is new here" in words(come(opened(), "fox"))
+    at = come(opened(), "oWL")
+    assert "<b>Owl</b> has rated 1 of 2 pairs" in words(at)
+    for _ in QUESTIONS:
+        answer(at, "B")
+    assert {review.rater for review in state.store().reviews.reviews()} == {"Owl"} and len(said_by("Owl")) == 2
+    assert "has rated" not in words(at)
+
+
+def test_a_reload_keeps_rater_pair_question_and_the_reason_that_waits() -> None:
+    queued(stored(2))
+    at = come(opened())
     press(at, "review_after")
-    assert "no longer kept" in words(at)
+    press(at, f"review_q_{QUESTIONS[3]}")
+    second = in_order(state.store().reviews.pairs())[1]
+    field = f"review_reason_0_{second.id}_{QUESTIONS[3]}"
+    at.text_input(key=field).set_value("Half a thought").run()
+    place = {name: at.query_params[name] for name in ("rater", "pair", "question")}
+    place = {name: value[0] if isinstance(value, list) else value for name, value in place.items()}
+    assert place == {"rater": "owl", "pair": second.id, "question": QUESTIONS[3]}
+    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
+    for name, value in place.items():
+        again.query_params[name] = value
+    again.run()
+    assert not again.exception and "You are back as <b>owl</b>" in words(again) and "Pair 2 of 2" in words(again)
+    assert again.text_input(key=field).value == "Half a thought"
+    answer(again, "B")
+    [said] = said_by()
+    assert said.pair == second.id and said.verdicts == {QUESTIONS[3]: Verdict(choice="B", reason="Half a thought")}
+    assert state.store().reviews.drafts("owl", second.id) == {}
+    press(again, "review_leave")
+    assert "Your pseudonym" in [field.label for field in again.text_input] and "rater" not in again.query_params
+
+
+def test_quick_keys_count_for_the_questions_they_were_pressed_at_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All keys of a burst come in one message; none of them reaches the next pair, and none counts twice."""
+    queued(stored(2))
+    first, second = in_order(state.store().reviews.pairs())
+    sent: list[Press] = []
+    monkeypatch.setattr(desk_keys, "listen", lambda data, pressed, picked: list(sent))
+    at = come(opened())
+    sent += [Press(n, "", first.id, key, "A" if n % 2 else "B") for n, key in enumerate(QUESTIONS[:4], 1)]
+    sent += [Press(5, "", first.id, "", "undo"), Press(6, "", first.id, "", "tie")]
+    token = rater_stamp("owl")
+    sent[:] = [replace(one, token=token) for one in sent]
+    at.run()
+    assert not at.exception
+    [said] = said_by()
+    assert {key: verdict.choice for key, verdict in said.verdicts.items()} == {
+        QUESTIONS[0]: "A", QUESTIONS[1]: "B", QUESTIONS[2]: "A", QUESTIONS[3]: "tie",
+    }  # fmt: skip
+    press(at, "review_undo")
+    assert len(said_by()[0].verdicts) == 3  # the keys are still in the message and are not done again
+    sent += [
+        Press(7, "", second.id, "nonsense", "A"),
+        Press(8, "", "gone", QUESTIONS[0], "A"),
+    ]
+    at.run()
+    assert len(said_by()) == 1 and len(said_by()[0].verdicts) == 3
+
+
+def test_a_key_pressed_while_the_connection_was_lost_is_kept_by_the_next_browser_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The browser sends what it holds again: what was kept already is not done twice, what was not is done."""
+    [pair] = queued(stored(1))
+    sent: list[Press] = []
+    monkeypatch.setattr(desk_keys, "listen", lambda data, pressed, picked: list(sent))
+    answer(come(opened()), "A")
+    done, token = Press(1, "an earlier change", pair.id, QUESTIONS[0], "B"), rater_stamp("owl")
+    sent += [done, Press(2, token, pair.id, QUESTIONS[1], "B")]
+    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
+    again.query_params["rater"] = "owl"
+    again.run()
+    assert not again.exception
+    assert {key: verdict.choice for key, verdict in said_by()[0].verdicts.items()} == {QUESTIONS[0]: "A", QUESTIONS[1]: "B"}
+
+
+def rater_stamp(who: str) -> str:
+    return f"{state.store().reviews.changed(who):.6f}"
 
 
 def test_a_dialogue_shows_words_alone_and_escapes_them() -> None:
@@ -202,7 +364,7 @@ def test_a_dialogue_shows_words_alone_and_escapes_them() -> None:
     turn = session.turns[0].model_copy(update={"response": "<script>alert(1)</script>"})
     session = session.model_copy(update={"turns": (turn, *session.turns[1:])})
     pair = Pair.of(case_of(session), case_of(rehearsed(2, method="plain")))
-    shown = rating.dialogue(session, "A", rating.blank(pair, "owl", form()))
+    shown = rating.dialogue(session, "A", rater.blank(pair.id, "owl", form()))
     assert "&lt;script&gt;" in shown and "<script" not in shown and "chip" not in shown and session.id not in shown
 
 
@@ -235,6 +397,7 @@ def test_a_model_reads_in_both_orders_and_is_never_mixed_with_people(endpoint: S
     press(at, "pairs_judge")
     now = judged(at)
     assert (now.state, now.done, now.errors) == ("done", 2, ()) and server.record.calls == 4
+    assert "4 calls answered · tokens" in words(at) and "price –" in words(at)
     assert at.button(key="pairs_judge").disabled
     reviews = state.store().reviews.reviews()
     assert len(reviews) == 4 and results.by_people(reviews) == []
@@ -243,6 +406,57 @@ def test_a_model_reads_in_both_orders_and_is_never_mixed_with_people(endpoint: S
     assert not at.exception
     shown = words(at)
     assert "Rated by a model, not by people" in shown and "<b>20</b> flipped" in shown
+    assert "test-model decided nothing: of 20 verdicts, 20 turned round with the order" in shown
+    assert "ratings so far are ties" not in shown and not at.get("plotly_chart")
+
+
+def test_a_model_told_the_words_of_a_pack_is_another_reader(endpoint: Start) -> None:
+    def answer(body: dict[str, Any], number: int) -> str:
+        keys = body["response_format"]["json_schema"]["schema"]["properties"]
+        return json.dumps({key: {"reason": "So.", "choice": "tie"} for key in keys})
+
+    server = endpoint(answer=answer)
+    queued(stored(1))
+    task = wordings.texts()["pairs/task"].model_copy(update={"system": "MY TASK"})
+    state.store().packs.new("Strict", [task])
+    at = opened(view="pairs")
+    by_server(at, server)
+    press(at, "pairs_judge")
+    judged(at)
+    assert at.button(key="pairs_judge").disabled
+    at.selectbox(key="pairs_words").set_value("strict").run()
+    press(at, "pairs_judge")
+    judged(at)
+    told = [json.dumps(body) for body in server.record.bodies]
+    assert [("MY TASK" in one) for one in told] == [False, False, True, True]
+    raters = {review.rater for review in state.store().reviews.reviews()}
+    assert len(raters) == 2 and any(rater.startswith("test-model, “Strict”, hash") for rater in raters)
+    assert at.button(key="pairs_judge").disabled
+
+
+def test_a_model_whose_answers_cannot_be_read_is_reported_and_can_be_asked_again(endpoint: Start) -> None:
+    server = endpoint(answer=lambda body, number: "I would rather not say.")
+    queued(stored(2))
+    at = opened(view="pairs")
+    by_server(at, server)
+    press(at, "pairs_judge")
+    now = judged(at)
+    assert (now.state, now.done, len(now.errors)) == ("failed", 0, 2) and state.store().reviews.reviews() == []
+    assert "not one choice of A, B or tie could be read" in words(at) and "has read 0 of 2 pairs" in words(at)
+    assert at.button(key="pairs_judge").label == "Try again with test-model" and not at.button(key="pairs_judge").disabled
+    at.session_state["review_view"] = "results"
+    assert "Nobody has rated yet" in words(at.run()) and not at.exception
+
+
+def test_a_model_stops_when_the_budget_is_spent(endpoint: Start) -> None:
+    server = endpoint(answer=lambda body, number: "{}")
+    queued(stored(2))
+    at = opened(view="pairs")
+    by_server(at, server)
+    state.spending.set_limit(Limit(amount=1, unit="$"))
+    press(at, "pairs_judge")
+    now = judged(at)
+    assert now.state == "failed" and len(now.errors) == 1 and "needs a price" in now.errors[0] and server.record.calls == 0
 
 
 def test_an_endpoint_that_fails_is_said_and_leaves_nothing_half(endpoint: Start) -> None:
@@ -265,3 +479,96 @@ def test_a_model_can_be_stopped(endpoint: Start) -> None:
     job: pair_judging.PairJob = at.session_state["pairs_job"]
     job.stop()
     assert judged(at).state == "stopped" and state.store().reviews.reviews() == []
+
+
+# Pairs and results
+
+
+def test_what_does_not_show_a_method_alone_is_left_out_and_said() -> None:
+    sessions = stored(2)
+    forked = fork(sessions[0], 4)
+    state.store().save(forked)
+    at = opened(view="pairs")
+    assert "Left out: 1 forked" in words(at) and "<b>2</b> pairs" in words(at)
+    assert at.multiselect(key="pairs_makers").options == ["MAGneT (2)", "Plain (2)"]
+    at.multiselect(key="pairs_also").set_value(["forked"]).run()
+    assert "Left out" not in words(at) and at.multiselect(key="pairs_makers").options[0] == "MAGneT (3)"
+
+
+def test_who_sees_what_tells_makers_apart() -> None:
+    stored(1, ("magnet",))
+    state.store().save(rehearsed(8, 0, visibility="paper"))
+    at = opened(view="pairs")
+    assert at.multiselect(key="pairs_makers").options == ["MAGneT, paper visibility (1)", "MAGneT, repaired visibility (1)"]
+    press(at, "pairs_add")
+    assert len(state.store().reviews.pairs()) == 1
+
+
+def test_the_whole_address_for_raters_is_given_to_copy_with_what_it_cannot_keep() -> None:
+    queued(stored(1))
+    at = opened(view="pairs")
+    assert at.code[0].value.endswith("/review?rate=only") and "typing another address" in words(at)
+
+
+def test_raters_can_be_left_out_and_unfinished_reviews_are_said() -> None:
+    pairs = queued(stored(6))
+    rated(pairs, "owl", "magnet")
+    rated(pairs, "fox", "plain")
+    rated(pairs[:1], "cat", "tie", QUESTIONS[:7])
+    at = opened(view="results")
+    assert "1 review is unfinished (cat): 7 of 10 questions are answered" in words(at) and "3 raters, 127 verdicts" in words(
+        at
+    )
+    assert "preferred to Plain in 50.0 % of decided" in words(at)
+    kappas = re.findall(r"<th scope='row'>(\w+ and \w+)</th><td>(.+?)</td>", words(at))
+    assert [name for name, _ in kappas] == ["fox and owl"] and "2 more have fewer than 10 things in common" in words(at)
+    at.multiselect(key="reviewed_without").set_value(["fox", "cat"]).run()
+    assert not at.exception and "preferred to Plain in 100.0 % of decided" in words(at) and "is unfinished" not in words(at)
+
+
+def test_ties_alone_are_said_in_words_and_not_drawn() -> None:
+    rated(queued(stored(1)), "owl", "tie")
+    at = opened(view="results")
+    assert "all ratings so far are ties" in words(at) and "no win rate to draw" in words(at)
+    assert not at.get("plotly_chart") and not at.exception
+
+
+def test_ratings_under_another_form_are_kept_apart() -> None:
+    pairs = queued(stored(1))
+    rated(pairs, "owl", "magnet")
+    old = rater.blank(pairs[0].id, "fox", form()).model_copy(
+        update={"form": "f" * 16, "verdicts": {"warmth": Verdict(choice="A"), OVERALL: Verdict(choice="B")}}
+    )
+    state.store().reviews.save(old)
+    at = opened(view="results")
+    assert "1 pair, 1 rater, 10 verdicts" in words(at)
+    at.selectbox(key="reviewed_form").set_value("f" * 16).run()
+    assert not at.exception and "1 pair, 1 rater, 2 verdicts" in words(at) and "Warmth" in words(at)
+
+
+def test_reasons_comments_and_disagreements_lead_to_the_sessions() -> None:
+    pairs = queued(stored(1))
+    rated(pairs, "owl", "magnet", reason="Asks first.")
+    rated(pairs, "fox", "plain", [QUESTIONS[0]])
+    review = rater.blank(pairs[0].id, "fox", form())
+    state.store().reviews.change(review, lambda r: r.with_comment(Comment(side="A", turn=2, text="Well put.")))
+    at = opened(view="results")
+    assert "Where raters disagree (1)" in [one.label for one in at.expander] and at.button(key="split_0_open_1")
+    at.session_state["remarks"] = True
+    at.run()
+    assert "Reasons and comments (11)" in [one.label for one in at.expander] and words(at).count("Asks first.") >= 10
+    at.selectbox(key="remarks_about").set_value("comments").run()
+    assert "Well put." in words(at)
+    commented = pairs[0].on("A", review.flipped).session
+    press(at, "remark_0_open_0")
+    assert at.session_state["session"].id == commented and at.session_state["look"] == 2
+
+
+def test_pairs_taken_out_stay_in_the_files() -> None:
+    pairs = queued(stored(2))
+    rated(pairs, "owl", "A")
+    state.store().reviews.take_out([pairs[0].id])
+    at = opened(view="results")
+    assert "1 pair, 1 rater, 10 verdicts" in words(at)
+    state.store().reviews.take_out([pairs[1].id])
+    assert "taken out of the queue" in words(at.run()) and len(at.get("download_button")) == 2

@@ -13,7 +13,10 @@ from typer.testing import CliRunner, Result
 
 from magnet_core import export
 from magnet_core.cli import app
+from magnet_core.lab import wordings
+from magnet_core.packs import Pack, to_file
 from magnet_core.scoring.cli import score_tables
+from magnet_core.scoring.instruments import sheet
 from magnet_core.scoring.items import CTRS, CTRS_11, PANAS, WAI
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.store import Store
@@ -21,7 +24,7 @@ from tests.fakes import finished
 from tests.llm_server import LlmServer
 
 Start = Callable[..., LlmServer]
-COLUMNS = ["session", "instrument", "item", "value", "spread", "n", "judge", "explanation", "turns"]
+COLUMNS = ["session", "instrument", "item", "value", "spread", "n", "judge", "prompt_sha", "explanation", "turns"]
 
 
 def run(*args: object) -> Result:
@@ -82,6 +85,31 @@ def test_a_model_rates_at_its_endpoint(tmp_path: Path, sessions: Path, endpoint:
     assert {row["n"] for row in found} == {2}
     assert all(row["spread"] is not None and row["explanation"] for row in found)
     assert all(set(row["turns"]) <= {0, 1, 2, 3} for row in found)
+
+
+def test_a_model_is_told_the_judges_words_of_a_pack(tmp_path: Path, sessions: Path, endpoint: Start) -> None:
+    server, out, pack = endpoint(), tmp_path / "rows.jsonl", tmp_path / "pack.json"
+    mine = wordings.texts()["ctrs/focus"].model_copy(update={"system": "Focus: my own question?\n\n0: None.\n6: All."})
+    pack.write_text(to_file(Pack(id="strict", title="Strict", judges=(mine,))), encoding="utf-8")
+    arguments = ("score", sessions / "first.json", "--judge", "test-model", "--base-url", server.url, "--samples", 1)
+    result = run(*arguments, "--instruments", "ctrs,wai", "--prompts", pack, "--out", out)
+    assert result.exit_code == 0, result.output
+    told = {row["instrument"]: row["prompt_sha"] for row in rows(out)}
+    assert told == {"ctrs": wordings.reworded(sheet("ctrs"), [mine]).sha, "wai": sheet("wai").sha}
+    assert told["ctrs"] != sheet("ctrs").sha and any("my own question?" in str(body) for body in server.record.bodies)
+    calls = server.record.calls
+    same = run(*arguments, "--instruments", "wai", "--prompts", pack, "--out", tmp_path / "other.jsonl")
+    assert same.exit_code == 2 and "nothing else than our words" in same.output and server.record.calls == calls
+
+
+def test_rating_stops_at_its_budget_and_keeps_what_was_rated(tmp_path: Path, sessions: Path, endpoint: Start) -> None:
+    server, out = endpoint(), tmp_path / "rows.jsonl"
+    result = run(
+        "score", sessions, "--instruments", "ctrs,wai", "--judge", "test-model", "--base-url", server.url, "--samples", 1,
+        "--token-budget", 9000, "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 1 and "The budget of 9,000 tokens does not reach" in " ".join(result.output.split())
+    assert 0 < server.record.calls < 2 * (6 + len(WAI))
 
 
 @pytest.fixture
@@ -171,6 +199,7 @@ def test_a_bad_file_is_named_and_the_rest_go_on(tmp_path: Path, sessions: Path) 
         (("--judge", "rehearsal"), "cannot rate"),
         (("--base-url", "http://localhost:1/v1"), "needs a model's name"),
         (("--judge", "x", "--base-url", "localhost"), "http://"),
+        (("--prompts", "pack.json"), "The rules read no prompts"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(

@@ -446,12 +446,7 @@ def test_what_stands_beside_the_sessions_finds_a_place_in_a_database_without_it(
     again = Store(url)
     assert again.clients.all() == [rosa] and again.packs.packs() == [pack]
     assert (
-        again.cards.all()
-        == again.rubrics.all()
-        == again.packs.cases()
-        == again.reviews.reviews()
-        == again.prices.own()
-        == []
+        again.cards.all() == again.rubrics.all() == again.cases.all() == again.reviews.reviews() == again.prices.own() == []
     )
     again.close()
 

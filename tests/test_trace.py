@@ -8,28 +8,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from magnet_core import telemetry
 from magnet_core.cast import Cast, Voice, open_models
-from magnet_core.costs import Price, Prices, calls_of, cost_of, grouped, incidents, price_of, session_cost, shipped, waited
+from magnet_core.costs import Price, Prices, calls_of, cost_of, grouped, price_of, session_cost, shipped, waited, waits
 from magnet_core.domain import AgentCall, Session, Usage
 from magnet_core.errors import SettingsError
+from magnet_core.incidents import in_ledger, in_session
+from magnet_core.meter import Use
 from magnet_core.profiles import samples
 from magnet_core.session import fork, new_session, run_session
+from magnet_core.spending import kept_of, unkept
 from magnet_core.store import Store
 from tests.llm_server import LlmServer
 from ui import state
 
 ROOT = Path(__file__).parent.parent
-PAGE = "pages/lab/trace.py"
 DAY = date(2026, 7, 1)
 LIST = Prices(
     entries=(
@@ -112,10 +113,71 @@ def test_what_went_wrong_is_listed_by_kind() -> None:
         call(agent="client", problem="Empty.", finish_reason="length"),
     )
     turn = session.turns[0].model_copy(update={"calls": calls})
-    found = incidents(session.model_copy(update={"turns": (turn,), "plan_calls": ()}))
+    found = in_session(session.model_copy(update={"turns": (turn,), "plan_calls": ()}))
     assert [(i.kind, i.agent, i.turn) for i in found] == [
         ("asked again", "plain", 1), ("connection", "plain", 1), ("not mended", "client", 1), ("cut off", "client", 1),
     ]  # fmt: skip
+
+
+def test_waiting_is_counted_from_the_first_call_of_a_turn_to_its_last_answer() -> None:
+    session = rehearsed()
+    calls = (call(started=0.5, seconds=2.0), call(started=0.5, seconds=3.0), call(started=4.0, seconds=1.0))
+    turn = session.turns[0].model_copy(update={"calls": calls})
+    session = session.model_copy(
+        update={"turns": (turn, session.turns[1].model_copy(update={"calls": ()})), "plan_calls": calls[:1]}
+    )
+    assert waits(session) == {0: 2.0, 1: 4.5}, "a turn without calls has no waiting, not one of nought"
+    assert waited(session) == 6.5 and session_cost(session, LIST).seconds == 8.0
+    assert waited(fork(session, 1), session) == 0
+
+
+def test_what_the_ledger_says_went_wrong_is_listed_once() -> None:
+    def use(**more: Any) -> Use:
+        return Use(**({"made": datetime(2026, 7, 1, tzinfo=UTC), "purpose": "session", "model": "m"} | more))
+
+    found = in_ledger(
+        [
+            use(agent="responder", session="s", turn=4, error="Asked three times.", lost=True),
+            use(agent="responder", session="s", turn=4, error="Busy."),
+            use(agent="judge", session="s", turn=9, purpose="judging", error="Timed out."),
+            use(agent="responder", session="s", turn=2, purpose="lab", error="Refused."),
+        ]
+    )
+    assert [(i.kind, i.purpose, i.agent, i.turn, i.day, i.attempt) for i in found] == [
+        ("given up", "session", "responder", 4, DAY, None),
+        ("no answer", "judging", "judge", None, DAY, None),
+        ("no answer", "lab", "responder", 2, DAY, None),
+    ]
+
+
+def test_what_no_session_holds_is_told_apart_turn_by_turn(store: Store) -> None:
+    turn = rehearsed().turns[0].model_copy(update={"calls": (call(), call(agent="client"))})
+    session = rehearsed().model_copy(update={"turns": (turn,), "plan_calls": ()})
+
+    def use(number: int, day: int = 1, **more: Any) -> Use:
+        made = {
+            "made": datetime(2026, 7, day, tzinfo=UTC),
+            "purpose": "session",
+            "model": "m",
+            "session": session.id,
+            "turn": number,
+        }
+        return Use(**(made | {"usage": Usage(prompt_tokens=1000, completion_tokens=100)} | more))
+
+    broken_off = [use(1), use(1, usage=Usage(), error="Stopped before the answer was whole.")]
+    kept = [use(1, 2), use(1, 2, agent="client")]
+    store.ledger.add(
+        [*broken_off, *kept, use(2, 2), use(1, 2, purpose="lab"), use(1, 2, session="deleted", model="stranger")]
+    )
+    left = unkept(store.ledger.turns(), kept_of(session))
+    assert [(s.session, s.turn, s.day.day, s.answered, s.usage.prompt_tokens, s.usage.completion_tokens) for s in left] == [
+        (session.id, 2, 2, 1, 1000, 100),
+        ("deleted", 1, 2, 1, 1000, 100),
+        (session.id, 1, 1, 1, 1000, 100),
+    ]
+    assert [s.price(LIST) for s in left] == [pytest.approx(0.0028), None, pytest.approx(0.0028)]
+    assert unkept(store.ledger.turns()[:0], kept_of(session)) == [], "what was made elsewhere is not in the ledger"
+    assert not kept_of(rehearsed()), "the rehearsal uses nothing"
 
 
 def test_own_prices_go_before_the_shipped_ones(store: Store) -> None:
@@ -192,7 +254,7 @@ def test_one_setting_sends_what_the_pages_make(collector: tuple[str, Path], monk
     monkeypatch.setenv("MAGNET_OTLP_ENDPOINT", address)
     st.cache_resource.clear()
     session = new_session(samples()[0], max_turns=2)
-    job = state.maker().start([state.making.batch_of("rehearsal", [session])], owner="x", prices=shipped())
+    job = state.maker().start([state.making.batch_of("rehearsal", [session])], owner="x")
     assert job.future
     job.future.result(20)
     spans = telemetry.spans_to(address)
@@ -214,81 +276,47 @@ def test_nothing_is_sent_by_default_and_a_lost_collector_holds_nothing_up(monkey
         telemetry.Spans("http://127.0.0.1:9")
 
 
-# The page
+def test_spans_carry_the_librarys_own_price_of_the_sessions_day(
+    collector: tuple[str, Path], endpoint: Callable[..., LlmServer]
+) -> None:
+    address, file = collector
+    made_in_may = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain", 1)
+    made_in_may = made_in_may.model_copy(update={"created": datetime(2026, 5, 20, tzinfo=UTC)})
+    own = [
+        Price(model="test-model", since=date(2026, 5, 1), input=1, output=1),
+        Price(model="test-model", since=DAY, input=9, output=9),
+    ]
+    state.store().prices.keep(own)
+    telemetry.newest(made_in_may, address, state.store().prices.all)
+    spans = telemetry.spans_to(address)
+    assert spans and spans.flush()
+    spans.close()
+    told = sum(s["attributes"]["magnet.price_usd"] for s in read(file) if s["name"] == "chat test-model")
+    cost = session_cost(made_in_may, Prices(entries=tuple(own[:1])))
+    assert told == pytest.approx(cost.price) and cost.price
+    now = telemetry.sending(address)
+    assert now.sent == len(read(file)) and now.going and not now.problem and now.address == f"{address}/v1/traces"
 
 
-def page_with(*sessions: Session, through_app: bool = True, **kept: Any) -> AppTest:
-    for session in sessions:
-        state.store().save(session)
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    for name, value in kept.items():
-        at.session_state[name] = value
-    at.run()
-    return at.switch_page(PAGE).run() if through_app else at
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
-@pytest.mark.parametrize("view", ["one", "many", "wrong", "prices"])
-@pytest.mark.parametrize("through_app", [False, True])
-def test_every_view_is_there_with_and_without_sessions(view: str, through_app: bool) -> None:
-    at = page_with(through_app=through_app, trace_view=view)
-    assert not at.exception
-    at = page_with(rehearsed(), through_app=through_app, trace_view=view)
-    assert not at.exception
-
-
-def test_a_session_is_shown_by_agent_and_turn() -> None:
-    at = page_with(rehearsed())
-    assert "calls <b>25</b>" in words(at) and "price <b>$0.0000</b>" in words(at)
-    by_agent, by_turn = (frame.value for frame in at.dataframe)
-    assert list(by_turn["Turn"]) == ["Plan", "Turn 1", "Turn 2", "Turn 3"] and list(by_turn["Calls"]) == ["1", "8", "8", "8"]
-    assert set(by_agent["Tokens read"]) == {"–"}
-
-
-def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmServer]) -> None:
-    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain")
-    at = page_with(session)
-    assert "price <b>–</b>" in words(at) and "No price is known for test-model" in words(at)
-    state.store().prices.keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
-    at.run()
-    cost = session_cost(session, state.costs.prices())
-    assert cost.price and f"price <b>${cost.price:,.4f}</b>" in words(at)
-
-
-def test_errors_are_filtered() -> None:
-    session = rehearsed()
-    broken = session.turns[0].model_copy(
-        update={"calls": (call(problem="It repeats."), call(agent="client", retries=("The connection broke.",)))}
-    )
-    at = page_with(session.model_copy(update={"turns": (broken, *session.turns[1:])}), trace_view="wrong")
-    assert "2 of 2 in 1 sessions" in words(at)
-    at.multiselect(key="trace_kinds").set_value(["connection"]).run()
-    assert "1 of 2 in 1 sessions" in words(at)
-    at.text_input(key="trace_words").set_value("nothing like this").run()
-    assert "0 of 2 in 1 sessions" in words(at)
-
-
-def test_a_price_is_written_changed_and_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    at = page_with(rehearsed(), trace_view="prices")
-    at.button(key="price_keep").click().run()
-    assert "the model" in at.warning[0].value and state.store().prices.own() == []
-
-    def write(model: str, read: float, written: float) -> None:
-        at.selectbox(key="price_model").set_value(model)
-        at.number_input(key="price_input").set_value(read)
-        at.number_input(key="price_output").set_value(written)
-        at.button(key="price_keep").click().run()
-
-    write("test-model", 2.0, 8.0)
-    assert not at.exception
-    [kept] = state.store().prices.own()
-    assert (kept.model, kept.input, kept.cached, kept.output) == ("test-model", 2.0, None, 8.0)
-    write("test-model", 3.0, 8.0)
-    assert [p.input for p in state.store().prices.own()] == [3.0]
-    at.button(key="price_out").click().run()
-    assert state.store().prices.own() == [] and not at.exception
+def test_what_keeps_spans_from_going_out_is_told(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Callable[..., LlmServer]
+) -> None:
+    assert telemetry.sending("") == telemetry.Sending()
+    for wrong in ("localhost:4318", "http://host:port", "http://[x"):
+        now = telemetry.sending(wrong)
+        assert "is an address such as" in now.problem and not now.going and now.address
+    nobody = telemetry.Spans("http://name:secret@127.0.0.1:9", patience=0.1)
+    nobody.turn(rehearsed(), 1)
+    nobody.flush()
+    nobody.close()
+    now = nobody.sending
+    assert "could not be reached" in now.problem and now.lost == 17 and now.met and not now.going and not now.sent
+    assert now.address == "http://127.0.0.1:9/v1/traces", "no name and no password"
+    another = telemetry.Spans(endpoint().url, patience=0.1)
+    another.turn(rehearsed(), 1)
+    another.flush()
+    another.close()
+    assert "did not take the spans" in another.sending.problem
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert "requirements-otlp" in telemetry.sending("http://127.0.0.1:10").problem

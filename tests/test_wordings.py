@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ import pytest
 from magnet_core import lab
 from magnet_core.domain import Moment, Prompt
 from magnet_core.errors import PromptError
-from magnet_core.lab import Sample, try_out
+from magnet_core.lab import Sample, try_out, wordings
+from magnet_core.lab.judge_trials import Asked, JudgeTrial, OnAnswer, OnPair, OnSession, filled, summary
+from magnet_core.lab.wordings import reworded, told_in
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.packs import from_file, to_file
-from magnet_core.scoring import wordings
+from magnet_core.scoring import pairs
+from magnet_core.scoring.aspects import Pair, form
 from magnet_core.scoring.events import SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet, sheets
 from magnet_core.scoring.judge import JUDGE, Question, every_k_turns, score
 from magnet_core.scoring.rubrics import Rubric
-from magnet_core.scoring.wordings import JudgeTrial, reworded, told_in
-from magnet_core.session import new_session
+from magnet_core.session import moment_of, new_session
 from magnet_core.store import Store
 from tests.fakes import finished
 
@@ -119,7 +121,7 @@ def test_packs_hold_judges_texts_apart_from_the_agents(store: Store) -> None:
     role = lab.with_own([])["responder"].model_copy(update={"role": "responder: short."})
     pack = packs.new("Mine", [role, *wordings.texts().values(), of_focus()], "First")
     assert ([p.name for p in pack.prompts], [p.name for p in pack.judges]) == (["responder"], [FOCUS])
-    assert FOCUS not in pack.texts and pack.judge_texts[FOCUS] == of_focus()
+    assert FOCUS not in pack.texts and pack.judges == (of_focus(),)
     assert pack.sha != pack.model_copy(update={"judges": ()}).sha
     packs.save(pack.id, [of_focus(" Not one.")], "Second")
     assert [v.note for v in packs.versions(pack.id, FOCUS)] == ["Second", "First"]
@@ -159,7 +161,7 @@ async def test_variants_of_a_question_are_tried_and_stacked_by_their_score() -> 
     model = Answers('{"turns": [1], "reason": "One. Two.", "score": 4}', "Score: 4 of 6", "I cannot say.")
     moment = Moment(agent=JUDGE, session=session)
     trials = [
-        JudgeTrial(label, moment, {}, Player(model), 3, asked=Question(told, items, session))
+        JudgeTrial(label, moment, {}, Player(model), 3, asked=OnSession(Question(told, items, session)))
         for label, told in (("A", one), ("B", reworded(one, [of_focus()])))
     ]
     samples = await tried(*trials)
@@ -179,7 +181,11 @@ async def test_all_words_of_a_mood_are_tried_in_one_request() -> None:
     said = json.dumps({item.key: {"turns": [], "reason": "So.", "score": 2} for item in one.items})
     [sample] = await tried(
         JudgeTrial(
-            "A", Moment(agent=JUDGE, session=session), {}, Player(Answers(said)), asked=Question(one, one.items, session)
+            "A",
+            Moment(agent=JUDGE, session=session),
+            {},
+            Player(Answers(said)),
+            asked=OnSession(Question(one, one.items, session)),
         )
     )
     assert sample.text.count(" 2") == len(one.items) and not sample.problem and sample.temperature == 0.0
@@ -208,3 +214,139 @@ async def test_the_mood_before_is_rated_once_in_other_words_too() -> None:
     said = json.dumps({item.key: {"turns": [], "reason": "So.", "score": 2} for item in own[0].items})
     events = [e async for e in every_k_turns(session, 1, own, lambda agent: Player(Answers(said)), samples=1)]
     assert sum(isinstance(e, SessionScored) for e in events) == 1
+
+
+OWN = Rubric(id="rubric-own", title="Own", question="Is it kind?", anchors={0: "No", 6: "Yes"})
+
+
+def test_own_rubrics_blind_pairs_and_test_cases_have_texts_too() -> None:
+    ours = wordings.texts([OWN.sheet])
+    assert {"rubric-own/task", "rubric-own/question", "pairs/task", "case/ask"} <= ours.keys()
+    assert wordings.told_in(OWN.sheet, ["rubric-own"])[1:3] == ["rubric-own/task", "rubric-own/question"]
+    assert not [r for p in ours.values() for r in wordings.lint(p, own=[OWN.sheet])]
+    mine = ours["rubric-own/question"].model_copy(update={"system": "Is it warm?\n\n0: Cold\n6: Warm"})
+    told = reworded(OWN.sheet, [mine])
+    assert told.wordings["rubric-own"].question == "Is it warm?" and told.sha != OWN.sheet.sha
+    assert reworded(sheet("ctrs"), [mine]) == sheet("ctrs")
+    assert wordings.changed([mine, ours["rubric-own/task"]], [OWN.sheet]) == ["rubric-own/question"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("rubric-own/question", "Is it warm?\n\n0: Cold", "must describe 0, 6"),
+        ("rubric-own/question", "0: Cold\n6: Warm", "question is missing"),
+        ("rubric-gone/question", "Is it?\n0: No\n0: None", "described twice"),
+        ("pairs/answer", "JSON, please.", "$keys is missing"),
+        ("case/ask", "Is it so?", "$question is missing"),
+        ("case/ask", "Is it so? $question $answer", "no variable $answer"),
+        ("pairs/system", " ", "empty; ours is not"),
+    ],
+)
+def test_a_broken_text_of_the_other_judges_is_an_error(name: str, text: str, says: str) -> None:
+    found = wordings.lint(Prompt(name=name, system=text), own=[OWN.sheet])
+    assert found[0].kind == "error" and says in found[0].text
+
+
+def test_a_pack_holds_texts_of_own_rubrics_until_they_are_the_rubrics_own_again(store: Store) -> None:
+    store.rubrics.save(OWN)
+    ours = wordings.texts([OWN.sheet])
+    mine = ours["rubric-own/question"].model_copy(update={"system": "Is it warm?\n\n0: Cold\n6: Warm"})
+    ask = wordings.texts()["case/ask"].model_copy(update={"system": "Mine: $question"})
+    pack = store.packs.new("Mine", [*ours.values(), mine, ask])
+    assert [p.name for p in pack.judges] == ["case/ask", "rubric-own/question"]
+    title, texts, left = from_file(to_file(pack))
+    assert not left and store.packs.new(title, texts).judges == pack.judges
+    assert wordings.case_words(pack.judges).ask == "Mine: $question"
+    store.packs.save(pack.id, [mine.model_copy(update={"system": "Is it?\n\n0: No\n6: Yes"})])
+    back = store.packs.save(pack.id, [ours["rubric-own/question"], wordings.texts()["case/ask"]])
+    assert back.judges == () and [v.number for v in store.packs.versions(pack.id, "rubric-own/question")] == [3, 2, 1]
+
+
+@pytest.mark.anyio
+async def test_a_blind_pair_is_tried_in_both_orders() -> None:
+    one, two = await finished(1), await finished(2)
+    told = wordings.pair_words([with_words("pairs/task", "MY TASK")])
+    said = json.dumps({q.key: {"reason": "So.", "choice": "A"} for q in form().questions})
+    model = Answers(said, said, "I like both.")
+    trials = [
+        JudgeTrial(
+            f"A{n}", Moment(agent=JUDGE, session=one), {}, Player(model), asked=OnPair(one, two, told, flipped=n == 1)
+        )
+        for n in range(3)
+    ]
+    first, second, third = await tried(*trials)
+    assert lab.says(JUDGE, first) == "Overall: first" and first.given["overall"] == "first" and not first.problem
+    assert lab.says(JUDGE, second) == "Overall: second" and "Safety second" in second.text
+    assert third.text == "I like both." and not third.given and "No choice could be read for" in third.problem
+    assert "MY TASK" in model.requests[0].messages[1].content and "MY TASK" not in pairs.words().task
+    assert OnPair(one, two, told).sha != OnPair(one, two, pairs.words()).sha
+
+
+@pytest.mark.anyio
+async def test_the_judge_of_a_test_case_is_tried_on_an_answer() -> None:
+    session = await finished(2)
+    moment = moment_of(session, 2, "responder")
+    asked = OnAnswer(
+        moment, "Tell me more.", "Is it warm?", wordings.case_words([with_words("case/ask", "ASKED: $question")])
+    )
+    model = Answers('{"reason": "It is kind. Very.", "answer": "yes"}', "No. It is cold.", "Hm.")
+    samples = await tried(JudgeTrial("A", moment, {}, Player(model), 3, asked=asked))
+    assert [lab.says(JUDGE, s) for s in samples] == ["Yes", "No", "Hm."]
+    assert [s.given for s in samples] == [{"answer": "yes"}, {"answer": "no"}, {}] and samples[2].problem
+    content = model.requests[0].messages[1].content
+    assert "ASKED: Is it warm?" in content and "Tell me more." in content and moment.candidates[0].text in content
+
+
+@pytest.mark.anyio
+async def test_a_pair_is_reviewed_in_the_words_of_a_pack_under_a_name_of_its_own() -> None:
+    one, two = await finished(1), await finished(1)
+    pair = Pair.model_construct(id="pair")
+    said = json.dumps({q.key: {"reason": "So.", "choice": "tie"} for q in form().questions})
+    model = Answers(said)
+    told = wordings.pair_words([with_words("pairs/system", "MY SYSTEM")])
+    reviews = [r async for r in pairs.judge_pair(pair, one, two, lambda agent: Player(model), told, "words of Strict")]
+    assert {r.rater for r in reviews} == {"answers, words of Strict"}
+    assert {r.messages[0].content for r in model.requests} == {"MY SYSTEM"}
+
+
+def test_what_a_variant_gave_is_summed_up_by_session() -> None:
+    def given(*values: float | None) -> list[Sample]:
+        return [
+            Sample(label="A", number=n, model="m", prompt_sha="0", given={} if v is None else {"focus": v})
+            for n, v in enumerate(values, 1)
+        ]
+
+    lost = Sample(label="A", number=1, model="m", prompt_sha="0", error="Down.")
+    found = summary({"one": given(2, 4), "two": given(5, None), "three": [lost]}, "focus")
+    assert (found.places, found.answers, found.missing, found.unanswered) == (2, 3, 1, 1)
+    assert (
+        found.mean == pytest.approx(4.0) and found.apart == pytest.approx(2**0.5) and found.within == pytest.approx(2**0.5)
+    )
+    nothing = summary({"one": given(None)}, "focus")
+    assert nothing.mean is None and nothing.missing == 1
+
+
+@pytest.mark.anyio
+async def test_what_is_filled_into_a_judges_request_stands_apart() -> None:
+    session, other = await finished(2), await finished(1)
+    moment, one = moment_of(session, 2, "responder"), sheet("ctrs")
+    focus = tuple(i for i in one.items if i.key == "focus")
+    mine = [with_words("judge/single", "From $low to $high, $5."), with_words("case/ask", "True? $question")]
+    texts = [*(wordings.texts() | {p.name: p for p in mine}).values()]
+
+    def on_answer(own: Iterable[Prompt]) -> Asked:
+        return OnAnswer(moment, "THE ANSWER", "Is it warm?", wordings.case_words(own))
+
+    cases: list[tuple[Callable[[Iterable[Prompt]], Asked], set[str]]] = [
+        (lambda own: OnSession(Question(reworded(one, own), focus, session)), {"the session", "low", "high"}),
+        (lambda own: OnPair(session, other, wordings.pair_words(own)), {"the first session", "Safety", "keys"}),
+        (on_answer, {"the answer", "the session so far", "question", "Plan"}),
+    ]
+    for ask, named in cases:
+        pairs_found = filled(ask, texts)
+        for message, stretches in pairs_found:
+            assert "".join(s.text for s in stretches) == message.content
+        assert named <= {s.variable for _, stretches in pairs_found for s in stretches}
+    [_, (_, stretches)] = filled(on_answer, texts)
+    assert {s.variable: s.text for s in stretches}["question"] == "Is it warm?"

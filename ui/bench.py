@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
@@ -18,10 +18,11 @@ from typing import Literal
 from magnet_core.domain import FanOut, Moment
 from magnet_core.errors import MagnetError
 from magnet_core.lab import Grown, Sample, Trial, try_out
+from magnet_core.lab.judge_trials import Asked, JudgeTrial
 from magnet_core.models import ModelFor
 from magnet_core.prompts import PromptSet
-from magnet_core.scoring.judge import JUDGE, Question
-from magnet_core.scoring.wordings import JudgeTrial
+from magnet_core.scoring import expectation
+from magnet_core.scoring.judge import JUDGE
 from ui.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -45,7 +46,9 @@ class Wanted:
     """Put to the judge about each answer."""
     judge: OpenModels | None = None
     """Opens the judge, where there is a question."""
-    rates: Question | None = None
+    judge_words: expectation.Words | None = None
+    """What that judge is told; ours where there are none."""
+    rates: Asked | None = None
     """What a judge is asked, where a judge's own prompt is tried."""
 
 
@@ -73,8 +76,11 @@ class Look:
 class Bench:
     """One run of trials. The engine's thread writes it, the page reads it by `look`."""
 
-    def __init__(self, engine: Engine, wanted: Sequence[Wanted], agent: str = "") -> None:
-        self._lock = threading.Lock()
+    def __init__(
+        self, engine: Engine, wanted: Sequence[Wanted], agent: str = "", ended: Callable[[Look], None] | None = None
+    ) -> None:
+        """Begin to ask; `ended` is told once how the run stands at its end, before any page is."""
+        self._lock, self._ended = threading.Lock(), ended
         self._engine, self._began = engine, time.monotonic()
         self._now = Look("running", agent, tuple(w.label for w in wanted), sum(w.repeats for w in wanted))
         self._future: Future[None] = engine.call(self._drive(tuple(wanted)))
@@ -100,10 +106,16 @@ class Bench:
             growing.pop((item.label, item.number), None)
             self._now = replace(self._now, samples=(*self._now.samples, item))
 
-    def _finish(self, state: State, error: str = "") -> None:
+    async def _finish(self, state: State, error: str = "") -> None:
+        took = time.monotonic() - self._began
+        last = replace(self.look(), state=state, error=error, growing={}, seconds=took)
+        if self._ended:
+            try:
+                await asyncio.to_thread(self._ended, last)
+            except MagnetError as lost:
+                last = replace(last, error=error or f"The answers are not kept: {lost}")
         with self._lock:
-            took = time.monotonic() - self._began
-            self._now = replace(self._now, state=state, error=error, growing={}, seconds=took)
+            self._now = last
 
     async def _drive(self, wanted: tuple[Wanted, ...]) -> None:
         try:
@@ -120,16 +132,18 @@ class Bench:
                     if one.rates:
                         trials.append(JudgeTrial(one.label, one.moment, one.texts, player, *how, asked=one.rates))
                     else:
-                        trials.append(Trial(one.label, one.moment, one.texts, player, *how, one.question, judge))
+                        trials.append(
+                            Trial(one.label, one.moment, one.texts, player, *how, one.question, judge, one.judge_words)
+                        )
                 fan_out: FanOut = "one-by-one" if any(w.fan_out == "one-by-one" for w in wanted) else "at-once"
                 async with aclosing(try_out(trials, fan_out)) as events:
                     async for item in events:
                         self._take(item)
-            self._finish("done")
+            await self._finish("done")
         except asyncio.CancelledError:
-            self._finish("stopped")
+            await self._finish("stopped")
         except MagnetError as error:
-            self._finish("failed", str(error))
+            await self._finish("failed", str(error))
         except Exception as error:
             logging.getLogger(__name__).exception("A trial broke off.")
-            self._finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
+            await self._finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")

@@ -15,9 +15,17 @@ from magnet_core.scoring.tables import Collapse, Group
 from ui import theme
 
 
+def _plotly() -> Any:
+    """Return plotly's figures, once pandas is there whole: plotly looks at it even while another thread still imports it."""
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+
+    return go
+
+
 def waterfall(calls: Sequence[AgentCall], *, dark: bool = False) -> Any:
     """Return the calls of a turn on one clock: waiting for the first word, then writing; in milliseconds if all took under 0.5 s."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     wait, write = ("#5E7477", "#7CC4C8") if dark else ("#B9C8CA", "#2F6F73")
     rows = [_row(call) for call in calls]
@@ -57,7 +65,7 @@ def _row(call: AgentCall) -> str:
 
 def radar(card: Scorecard, items: Sequence[Item], *, dark: bool = False) -> Any:
     """Return the items of a scorecard as a radar, what is missing as a gap and said so on its spoke."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     values = [rating.value if (rating := card.rating(item.key)) else None for item in items]
@@ -87,7 +95,7 @@ def radar(card: Scorecard, items: Sequence[Item], *, dark: bool = False) -> Any:
 
 def subscales(values: dict[str, float | None], low: float, high: float, middle: float, *, dark: bool = False) -> Any:
     """Return the means of a few subscales as bars on their whole scale, with the point where there is no evidence."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     names = [name if value is not None else f"{name} (missing)" for name, value in values.items()]
@@ -108,7 +116,7 @@ def subscales(values: dict[str, float | None], low: float, high: float, middle: 
 
 def mood(before: Scorecard | None, after: Scorecard | None, items: Sequence[Item], *, dark: bool = False) -> Any:
     """Return every word of PANAS before and after, joined by a line; a side that is missing is not drawn."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     figure = go.Figure()
@@ -141,7 +149,7 @@ def mood(before: Scorecard | None, after: Scorecard | None, items: Sequence[Item
 
 def curve(lines: dict[str, list[tuple[int, float | None]]], low: float, high: float, *, dark: bool = False) -> Any:
     """Return scores over the turns they cover; a turn whose score is missing breaks the line."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     figure = go.Figure()
@@ -164,7 +172,7 @@ def curve(lines: dict[str, list[tuple[int, float | None]]], low: float, high: fl
 
 def groups(found: Sequence[Group], low: float, high: float, title: str, *, dark: bool = False) -> Any:
     """Return every session as a point by group, with the group's mean and its interval where there is one."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     names = [f"{_lines(group.name, 24)}<br>n = {group.n}" for group in found]
@@ -199,7 +207,7 @@ def groups(found: Sequence[Group], low: float, high: float, title: str, *, dark:
 
 def techniques(found: Collapse, *, dark: bool = False) -> Any:
     """Return how often each CBT technique was planned, beside how often clients call for it."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     order = sorted(found.picked, key=lambda t: (-found.picked[t], -found.called[t]))
@@ -223,7 +231,7 @@ def techniques(found: Collapse, *, dark: bool = False) -> Any:
 
 def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *, dark: bool = False) -> Any:
     """Return the win rate of one of two makers by question with its interval, one half and the paper's figure as lines."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     colours = tones(dark)
     titles = {question.key: question.title for question in form.questions}
@@ -252,6 +260,36 @@ def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *
         xaxis={"title": "Win rate among decided ratings, 95 % interval", "range": [-0.02, 1.02], "tickformat": ".0%", "gridcolor": colours["faint"],
                "zeroline": False},
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": list(titles.values())},
+    )  # fmt: skip
+    return _plain(figure, colours)
+
+
+def twins(
+    found: Sequence[tuple[str, float | None, float | None]], names: tuple[str, str], title: str, digits: int, *, dark: bool = False
+) -> Any:  # fmt: skip
+    """Return what has two values as pairs of marks joined by a line, one row each; `names` are those of the two values."""
+    go = _plotly()
+
+    colours = tones(dark)
+    rows = [escape(name) for name, _, _ in found]
+    figure = go.Figure()
+    for place, (_, one, other) in enumerate(found):
+        figure.add_scatter(
+            x=[one, other], y=[place, place], mode="lines", showlegend=False, line={"color": colours["grid"], "width": 2}, hoverinfo="skip"
+        )  # fmt: skip
+    sides = ((1, "circle-open", colours["text"]), (2, "diamond", colours["lead"]))
+    for name, (side, symbol, colour) in zip(names, sides, strict=True):
+        figure.add_scatter(
+            x=[row[side] for row in found], y=list(range(len(found))), mode="markers", name=escape(name), customdata=rows,
+            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2}},
+            hovertemplate=f"%{{customdata}}, {escape(name)}: %{{x:.{digits}f}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        height=110 + 26 * max(2, len(found)), margin={"l": 0, "r": 8, "t": 34, "b": 40},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        xaxis={"title": title, "gridcolor": colours["faint"], "zeroline": False},
+        yaxis={"tickvals": list(range(len(found))), "ticktext": rows, "range": [len(found) - 0.5, -0.5], "showgrid": False,
+               "zeroline": False},
     )  # fmt: skip
     return _plain(figure, colours)
 

@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 
 from magnet_core import drafting
-from magnet_core.cast import REHEARSAL, Cast, open_models
+from magnet_core.cast import REHEARSAL, Cast
 from magnet_core.domain import ClientProfile
 from magnet_core.drafting import Draft, Drafted
 from magnet_core.errors import MagnetError, StoreError
@@ -70,7 +70,7 @@ def _read(text: str, by_model: bool) -> None:
 
 
 async def _ask(text: str, cast: Cast) -> Draft:
-    async with open_models(cast) as players:
+    async with state.spending.opening(cast, "client")(state.engine().limit) as players:
         return await drafting.draft_with(text, players("drafting"))
 
 

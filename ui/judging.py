@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,9 @@ from streamlit.errors import StreamlitAPIException
 from magnet_core.domain import Session
 from magnet_core.errors import PromptError, StoreError
 from magnet_core.methods import METHODS
-from magnet_core.packs import Pack
-from magnet_core.scoring.instruments import Sheet, sheet
 from magnet_core.scoring.items import Scorecard
 from magnet_core.scoring.judge import RULES
-from magnet_core.scoring.tables import Judge, figures, newest, percentile, value_of
-from magnet_core.scoring.wordings import reworded
+from magnet_core.scoring.tables import Judge, figures, percentile, value_of
 from magnet_core.store import Entry
 from ui import state
 from ui.scorer import Job, Progress, sheets_of
@@ -65,43 +62,10 @@ def line_of(entry: Entry) -> str:
 def begin(session: Session, judge: Judge, instruments: list[str], samples: int, every: int = 0) -> None:
     """Have a session scored; what is in the way is said on the page."""
     try:
-        sheets = in_words_chosen(sheets_of(instruments, [rubric.sheet for rubric in state.scores.rubrics()]), judge)
+        sheets = state.scores.in_words_of(judge, sheets_of(instruments, [rubric.sheet for rubric in state.scores.rubrics()]))
     except PromptError as error:
         return state.say(str(error))
     state.keep("scores_job", state.scores.score([session], state.scores.order(judge.name, sheets, samples), every=every))
-
-
-def chosen_pack() -> Pack | None:
-    """Return the pack whose judges' prompts were chosen for scoring; None for ours."""
-    id = state.kept("scores_pack")
-    return next((pack for pack in state.prompts.pack_list() if pack.id == id and pack.judges), None) if id else None
-
-
-def in_words_chosen(sheets: tuple[Sheet, ...], judge: Judge) -> tuple[Sheet, ...]:
-    """Return instruments in the words of the pack that was chosen; the rules read no words."""
-    pack = None if judge == BY_RULES else chosen_pack()
-    return tuple(reworded(sheet, pack.judges) for sheet in sheets) if pack else sheets
-
-
-def other_words(cards: Iterable[Scorecard]) -> str:
-    """Return which ratings by a model were made with other words than ours, and whose; empty where all are ours."""
-    packs = [pack for pack in state.prompts.pack_list() if pack.judges]
-    told: list[str] = []
-    for card in cards:
-        if card.kind != "model" or card.instrument not in KNOWN or card.prompt_sha in ("", sheet(card.instrument).sha):
-            continue
-        own = [p.title for p in packs if _hash(card.instrument, p) == card.prompt_sha]
-        whose = f"the judges' prompts of “{own[0]}”" if own else "other words than ours of now"
-        told.append(f"{KNOWN[card.instrument]}: {whose}, hash {card.prompt_sha}")
-    return "; ".join(told)
-
-
-def _hash(instrument: str, pack: Pack) -> str:
-    """Return the hash of an instrument in a pack's words; empty where they no longer fit it."""
-    try:
-        return reworded(sheet(instrument), pack.judges).sha
-    except PromptError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +111,20 @@ def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key:
     value = value_of(figure, held)
     others = [
         other
-        for (id, by), cards in newest(state.scores.all_cards()).items()
+        for (id, by), cards in state.scores.by_judge(state.scores.all_cards()).items()
         if by == judge and id != session.id and (other := value_of(figure, cards)) is not None
     ]
     share = percentile(value, others) if value is not None else None
     if share is None:
         return ""
-    who = "the rules" if judge == BY_RULES else judge.name
+    who = "the rules" if judge == BY_RULES else judge.title
     return f"{figure.title}: above {share:.0%} of {len(others)} other sessions rated by {who}"
 
 
 def can_rate(judge: Judge) -> bool:
     """Tell whether this browser session can have a judge rate now."""
-    return judge == BY_RULES or (judge.kind == "model" and judge.name == state.voices.judge_model())
+    known = not judge.words or judge.words in state.scores.worded()
+    return judge == BY_RULES or (judge.kind == "model" and judge.name == state.voices.judge_model() and known)
 
 
 def nothing_yet() -> None:

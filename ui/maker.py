@@ -16,18 +16,21 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from magnet_core.batch import SessionFailed, run_batch
-from magnet_core.costs import Prices, session_cost, today
+from magnet_core.batch import BatchEvent, SessionFailed, run_batch
+from magnet_core.cast import REHEARSAL
 from magnet_core.domain import FanOut, Session
-from magnet_core.errors import MagnetError, SettingsError
+from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.events import SessionFinished
-from ui.runner import Engine, OpenModels
+from magnet_core.meter import Budget, Limit, given_up
+from ui.runner import Engine, Lost, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 KEPT = 600.0
 """Seconds a finished job is remembered."""
 AT_ONCE = 3
 """Sessions of a job that are made at once."""
+SAME = 3
+"""So many sessions in a row that fail for the same reason, and the rest with that model is not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A session that could not go on; its finished turns are kept."""
+
+    session: Session
+    place: str
+    """What was being made, in words."""
+    agent: str
+    """Who got no answer; empty where it was no agent's."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Making:
     """A job as it stands at one moment."""
 
@@ -51,16 +66,25 @@ class Making:
     turns_to_make: int
     """The most turns there can be; a client may end a session earlier."""
     finished: int = 0
-    failed: int = 0
     turns: int = 0
+    failures: tuple[Failure, ...] = ()
+    untried: int = 0
+    """Sessions given up because those before them failed, all for the same reason."""
+    calls: int = 0
+    """Answered calls to endpoints; the rehearsal's are not counted."""
+    tokens: int = 0
     spent: float | None = 0.0
-    """Dollars for what is finished; None where a price is not known."""
-    budget: float | None = None
+    """Dollars for these calls; None where a price or a number of tokens is not known."""
+    limit: Limit | None = None
     error: str = ""
 
     @property
     def live(self) -> bool:
         return self.state in ("running", "stopping")
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
 
 
 @dataclass
@@ -71,21 +95,21 @@ class MakingJob:
     making: Making
     sessions: frozenset[str]
     """The ids of what it makes."""
+    budget: Budget = field(default_factory=Budget)
+    """Counts what its calls use."""
+    lost: Lost | None = None
     future: Future[None] | None = None
     ended: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> Making:
+        used = self.budget
         with self._lock:
-            return self.making
+            return replace(self.making, calls=used.calls, tokens=used.tokens, spent=used.dollars, limit=used.limit)
 
     def tell(self, **changes: object) -> None:
         with self._lock:
             self.making = replace(self.making, **changes)  # type: ignore[arg-type]
-
-
-class _BudgetSpent(Exception):
-    """No more is to be spent."""
 
 
 class Maker:
@@ -99,28 +123,27 @@ class Maker:
         self._lock = threading.Lock()
 
     def start(
-        self, batches: Sequence[Batch], *, owner: str, prices: Prices,
-        budget: float | None = None,
-    ) -> MakingJob:  # fmt: skip
+        self, batches: Sequence[Batch], *, owner: str, budget: Budget | None = None, lost: Lost | None = None
+    ) -> MakingJob:
         """Begin to make sessions, each from where it stands.
 
-        With a `budget` in dollars the job stops once it is spent; raises `SettingsError` where a price is not known.
+        `budget` is what the batches' models count their calls against; the job stops once it is spent. Raises `BudgetSpent`
+        where no call can be paid from it. `lost` is told of every turn that is given up.
         """
+        budget = budget or Budget()
+        for model in {model for batch in batches for model in batch.models} - {REHEARSAL}:
+            budget.check(model)
         sessions = [session for batch in batches for session in batch.sessions]
-        if budget is not None and (unknown := sorted(_unpriced(batches, prices))):
-            raise SettingsError(
-                f"A budget needs prices, and none is known for {', '.join(unknown)}. Add it on the Trace page."
-            )
         turns = sum(session.max_turns - len(session.turns) for session in sessions)
-        making = Making(secrets.token_urlsafe(9), "running", len(sessions), turns, budget=budget)
-        job = MakingJob(owner, making, frozenset(session.id for session in sessions))
+        making = Making(secrets.token_urlsafe(9), "running", len(sessions), turns)
+        job = MakingJob(owner, making, frozenset(session.id for session in sessions), budget, lost)
         with self._lock:
             now = time.monotonic()
             gone = [id for id, old in self._jobs.items() if not old.look().live and now - old.ended > KEPT]
             for id in gone:
                 del self._jobs[id]
             self._jobs[job.making.id] = job
-        job.future = self._engine.call(self._drive(job, batches, prices))
+        job.future = self._engine.call(self._drive(job, batches))
         return job
 
     def stop(self, job: MakingJob) -> None:
@@ -137,62 +160,54 @@ class Maker:
         with self._lock:
             return [job for job in self._jobs.values() if job.look().live]
 
-    async def _drive(self, job: MakingJob, batches: Sequence[Batch], prices: Prices) -> None:
+    async def _drive(self, job: MakingJob, batches: Sequence[Batch]) -> None:
         try:
             for batch in batches:
                 async with batch.open(self._engine.limit) as models:
                     stream = run_batch(batch.sessions, models, concurrency=AT_ONCE, fan_out=batch.fan_out)
                     async with aclosing(stream) as events:
-                        spent: dict[str, float | None] = {s.id: _paid(s, prices) for s in batch.sessions}
+                        left, reasons = len(batch.sessions), list[str]()
                         async for event in events:
-                            await self._take(job, event, prices, spent)
-            failed = job.look().failed
-            self._finish(job, "failed" if failed == job.look().total else "done")
+                            await self._take(job, event)
+                            left -= isinstance(event, (SessionFinished, SessionFailed))
+                            if isinstance(event, SessionFailed):
+                                reasons.append(_reason(event.error))
+                            elif event.session.plan_calls or event.session.turns:
+                                reasons.clear()
+                            if left and len(reasons) >= SAME and len(set(reasons[-SAME:])) == 1:
+                                job.tell(untried=job.look().untried + left)
+                                break
+            now = job.look()
+            self._finish(job, "failed" if now.failed + now.untried == now.total else "done")
         except asyncio.CancelledError:
             self._finish(job, "stopped")
-        except _BudgetSpent as reason:
-            self._finish(job, "stopped", str(reason))
+        except BudgetSpent as error:
+            self._finish(job, "stopped", str(error))
         except MagnetError as error:
             self._finish(job, "failed", str(error))
         except Exception as error:
             logging.getLogger(__name__).exception("Making sessions broke off.")
             self._finish(job, "failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
 
-    async def _take(self, job: MakingJob, event: object, prices: Prices, spent: dict[str, float | None]) -> None:
-        now = job.look()
+    async def _take(self, job: MakingJob, event: BatchEvent) -> None:
+        now, session = job.look(), event.session
         if isinstance(event, SessionFailed):
-            job.tell(failed=now.failed + 1, error=f"{event.session.profile.name}, {event.place}: {event.error}")
-            return
-        session: Session = event.session  # type: ignore[attr-defined]
-        if isinstance(event, SessionFinished):
+            agent = event.error.agent if isinstance(event.error, AgentFailed) else ""
+            job.tell(failures=(*now.failures, Failure(session, event.place, agent, _reason(event.error))))
+            if job.lost and isinstance(event.error, AgentFailed):
+                job.lost(given_up(session, event.error))
+        elif isinstance(event, SessionFinished):
             if follows := self._follow(session, job.owner):
                 await asyncio.wrap_future(follows)
             job.tell(finished=now.finished + 1)
-            return
-        await asyncio.to_thread(self._save, session)
-        made = len(session.turns)
-        before, price = spent[session.id], _paid(session, prices)
-        spent[session.id] = price
-        whole = None if price is None or before is None or now.spent is None else now.spent + price - before
-        job.tell(turns=now.turns + (1 if made else 0), spent=whole)
-        if now.budget is not None:
-            if whole is None:
-                raise _BudgetSpent("The endpoint does not say how many tokens were used, so no budget can be kept. Stopped.")
-            if whole >= now.budget:
-                words = (
-                    f"The budget of ${now.budget:.2f} is spent (${whole:.4f}). Calls that were under way are paid as well."
-                )
-                raise _BudgetSpent(words)
+        else:
+            await asyncio.to_thread(self._save, session)
+            job.tell(turns=now.turns + (1 if session.turns else 0))
 
     def _finish(self, job: MakingJob, state: State, error: str = "") -> None:
         job.ended = time.monotonic()
-        job.tell(state=state, **({"error": error} if error else {}))
+        job.tell(state=state, error=error)
 
 
-def _paid(session: Session, prices: Prices) -> float | None:
-    cost = session_cost(session, prices)
-    return cost.price if cost.calls else 0.0
-
-
-def _unpriced(batches: Sequence[Batch], prices: Prices) -> set[str]:
-    return {model for batch in batches for model in batch.models if prices.on(model, today()) is None}
+def _reason(error: MagnetError) -> str:
+    return error.reason if isinstance(error, AgentFailed) else str(error)

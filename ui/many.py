@@ -13,10 +13,10 @@ from magnet_core.domain import Attitude
 from magnet_core.errors import PromptError
 from magnet_core.methods import METHODS
 from magnet_core.scoring.rules import Measure
-from magnet_core.scoring.tables import FEWEST, Judge, collapse, counts, figures, group, newest, value_of
+from magnet_core.scoring.tables import FEWEST, Judge, collapse, counts, figures, group, value_of
 from magnet_core.store import Entry
 from ui import charts, scores, state, theme
-from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, in_words_chosen, job_at_hand, nothing_yet, plot
+from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
 from ui.scorer import sheets_of
 
 BY: dict[str, Callable[[Entry], str]] = {
@@ -55,7 +55,7 @@ def many() -> Drawn:
 
 def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     """Draw one figure of all scored sessions by group, of one judge at a time or with the judges as groups."""
-    held = {key: cards for key, cards in newest(state.scores.all_cards()).items() if key[0] in entries}
+    held = {key: cards for key, cards in state.scores.by_judge(state.scores.all_cards()).items() if key[0] in entries}
     judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
     known = figures(rubric.item for rubric in state.scores.rubrics())
     rules = counts()
@@ -84,7 +84,6 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
         return counted({id: e for id, e in entries.items() if e.turns and wanted(e)}, rules[key.removeprefix(COUNT)], by)
     figure = known[key]
     groups_of: dict[str, list[float | None]] = {}
-    hashes: set[str] = set()
     for id, entry in entries.items():
         if not wanted(entry):
             continue
@@ -92,7 +91,6 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
             if scored == id and (by == "Judge" or rated_by == judge) and any(name in cards for name in figure.instruments):
                 name = rated_by.title if by == "Judge" else BY[by](entry)
                 groups_of.setdefault(name, []).append(value_of(figure, cards))
-                hashes |= {cards[name].prompt_sha for name in figure.instruments if name in cards and rated_by == judge}
     found = [group(name, values) for name, values in sorted(groups_of.items())]
     if not found:
         st.html(
@@ -108,10 +106,7 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     said = "; ".join(f"{g.name}: mean {scores.MISSING if g.mean is None else f'{g.mean:.2f}'}, n = {g.n}" for g in found)
     title = f"{figure.title}, {figure.low:g} to {figure.high:g}" + ("" if by == "Judge" else f" · {judge.title}")
     plot(charts.groups(found, figure.low, figure.high, title, dark=dark()), "groups", f"{title}. {said}")
-    mixed = (
-        " Its prompts changed in between: the sessions were not all rated with the same words." if len(hashes) > 1 else ""
-    )
-    st.html(f'<p class="hint">{escape(LEGEND + mixed)}</p>')
+    st.html(f'<p class="hint">{escape(LEGEND)}</p>')
     rows = scores.table(found)
     st.dataframe(
         scores.table(found, shown=True), hide_index=True, alt="Groups with n, mean and interval", key="scores_table"
@@ -197,7 +192,7 @@ def finish_off(entries: dict[str, Entry], held: Mapping[Any, Any], judge: Judge,
 
 def begin_rest(ids: list[str], judge: Judge) -> None:
     try:
-        sheets = in_words_chosen(sheets_of(USUAL), judge)
+        sheets = state.scores.in_words_of(judge, sheets_of(USUAL))
     except PromptError as error:
         return state.say(str(error))
     state.keep("scores_job", state.scores.score(ids, state.scores.order(judge.name, sheets)))

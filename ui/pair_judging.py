@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from magnet_core.domain import Session
-from magnet_core.errors import MagnetError
+from magnet_core.errors import BudgetSpent, MagnetError
+from magnet_core.meter import Budget
 from magnet_core.models import ModelFor
 from magnet_core.scoring.aspects import Pair, Review
-from magnet_core.scoring.pairs import judge_pair
+from magnet_core.scoring.pairs import Words, judge_pair
 from ui.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -32,7 +33,7 @@ class Standing:
     pairs: int
     done: int = 0
     errors: tuple[str, ...] = ()
-    """Why pairs were left out, a sentence each."""
+    """Why pairs were left out, a sentence each: nothing of these was kept."""
 
     @property
     def live(self) -> bool:
@@ -44,6 +45,8 @@ class PairJob:
     """Some pairs being reviewed by a model. The engine's thread writes it, pages read it by `look`."""
 
     standing: Standing
+    budget: Budget
+    """What its calls have used so far."""
     future: Future[None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,11 +71,17 @@ def begin(
     judge: str,
     open_models: OpenModels,
     load: Callable[[str], Session],
-    save: Callable[[Review], None],
+    save: Callable[[Sequence[Review]], object],
+    budget: Budget | None = None,
+    told: Words | None = None,
+    called: str = "",
 ) -> PairJob:
-    """Begin to have pairs reviewed by a model, each in both orders."""
-    job = PairJob(Standing("running", judge, len(pairs)))
-    job.future = engine.call(_drive(job, engine, pairs, open_models, load, save))
+    """Begin to have pairs reviewed by a model, each in both orders; the `budget` counts what that uses.
+
+    It is `told` our words, or others, which are `called` something.
+    """
+    job = PairJob(Standing("running", judge, len(pairs)), budget or Budget())
+    job.future = engine.call(_drive(job, engine, pairs, open_models, load, save, told, called))
     return job
 
 
@@ -82,19 +91,25 @@ async def _drive(
     pairs: Sequence[Pair],
     open_models: OpenModels,
     load: Callable[[str], Session],
-    save: Callable[[Review], None],
+    save: Callable[[Sequence[Review]], object],
+    told: Words | None,
+    called: str,
 ) -> None:
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate, spent = asyncio.Semaphore(AT_ONCE), list[str]()
 
     async def one(pair: Pair, models: ModelFor) -> None:
         async with gate:
+            if spent:
+                return
             try:
                 first = await asyncio.to_thread(load, pair.one.session)
                 second = await asyncio.to_thread(load, pair.two.session)
-                async with aclosing(judge_pair(pair, first, second, models)) as reviews:
-                    async for review in reviews:
-                        await asyncio.to_thread(save, review)
+                async with aclosing(judge_pair(pair, first, second, models, told, called)) as reviews:
+                    both = [review async for review in reviews]
+                await asyncio.to_thread(save, both)
                 job.tell(done=job.look().done + 1)
+            except BudgetSpent as error:
+                spent[:] = [str(error)]
             except MagnetError as error:
                 job.tell(errors=(*job.look().errors, f"{pair.client}: {error}"))
 
@@ -102,7 +117,9 @@ async def _drive(
         async with open_models(engine.limit) as models, asyncio.TaskGroup() as tasks:
             for pair in pairs:
                 tasks.create_task(one(pair, models))
-        job.tell(state="failed" if job.look().errors and not job.look().done else "done")
+        now = job.look()
+        failed = bool(spent or (now.errors and not now.done))
+        job.tell(state="failed" if failed else "done", errors=(*now.errors, *spent))
     except asyncio.CancelledError:
         job.tell(state="stopped")
     except MagnetError as error:

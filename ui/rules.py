@@ -9,10 +9,11 @@ from html import escape
 import streamlit as st
 
 from magnet_core.domain import Session, Technique
-from magnet_core.scoring.judge import RULES
+from magnet_core.errors import PromptError
 from magnet_core.scoring.rules import Measure, measures
-from magnet_core.scoring.tables import newest
+from magnet_core.scoring.tables import Judge
 from ui import state, theme
+from ui.judging import BY_RULES
 from ui.scorer import sheets_of
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -73,7 +74,9 @@ def draw(session: Session, shown: int, switch: bool) -> None:
 def along(session: Session) -> None:
     """Draw the switch that has a session scored every few turns, and what the newest scores are."""
     every = state.scores.scored_along(session.id)
-    judge = state.voices.judge_model() or RULES
+    model = state.voices.judge_model()
+    judges = [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in ["", *state.scores.worded()] if model)]
+    judge = judges[min(1, len(judges) - 1)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="along"):
         st.toggle(
             "Score as it grows", bool(every), key=f"along_on_{session.id}", disabled=session.ended, on_change=_switch,
@@ -84,16 +87,26 @@ def along(session: Session) -> None:
             key=f"along_every_{session.id}", label_visibility="collapsed", disabled=session.ended, on_change=_switch,
             args=(session.id, judge), format_func=lambda n: "every turn" if n == 1 else f"every {n} turns",
         )  # fmt: skip
-        by = "by rules: an indicator, not a validated rating" if judge == RULES else f"by {judge}"
-        st.html(f'<p class="hint">{escape(by[0].upper() + by[1:])}</p>', width="content")
+        if len(judges) > 1:
+            st.selectbox(
+                "Judge", judges, judges.index(judge), width=260, key=f"along_judge_{session.id}", label_visibility="collapsed",
+                disabled=session.ended, on_change=_switch, args=(session.id, judge), format_func=lambda j: j.title,
+            )  # fmt: skip
+        else:
+            st.html('<p class="hint">By rules: an indicator, not a validated rating</p>', width="content")
     if every or session.turns:
         going = state.scores.scoring(session.id)
         st.fragment(_follow, run_every=1.0 if going else None)(session, going)
 
 
-def _switch(session_id: str, judge: str) -> None:
+def _switch(session_id: str, usual: Judge) -> None:
     on, every = state.kept(f"along_on_{session_id}"), state.kept(f"along_every_{session_id}", 4)
-    state.scores.score_along(session_id, int(every) if on else 0, state.scores.order(judge, sheets_of(ALONG)))
+    judge = state.kept(f"along_judge_{session_id}") or usual
+    try:
+        sheets = state.scores.in_words_of(judge, sheets_of(ALONG))
+    except PromptError as error:
+        return state.say(str(error))
+    state.scores.score_along(session_id, int(every) if on else 0, state.scores.order(judge.name, sheets))
 
 
 def _follow(session: Session, going: bool) -> None:
@@ -110,7 +123,7 @@ def _follow(session: Session, going: bool) -> None:
 def _newest(session: Session) -> str:
     """Return the newest scores of each judge in a line."""
     lines: list[str] = []
-    for (_, judge), cards in newest(state.scores.cards_of(session.id)).items():
+    for (_, judge), cards in state.scores.by_judge(state.scores.cards_of(session.id)).items():
         said: list[str] = []
         ctrs, wai = cards.get("ctrs") or cards.get("ctrs-11"), cards.get("wai")
         before, after = cards.get("panas-before"), cards.get("panas-after")

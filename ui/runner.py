@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from magnet_core.domain import FanOut, Given, Session, Speaker, Turn
-from magnet_core.errors import AgentFailed, MagnetError
+from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.events import (
     AgentDelta,
     AgentFinished,
@@ -31,6 +31,7 @@ from magnet_core.events import (
     TurnFinished,
     TurnStarted,
 )
+from magnet_core.meter import Use, given_up
 from magnet_core.methods import Method, method_named
 from magnet_core.models import Chunk, Model, ModelFor, Player, Request
 from magnet_core.models.recorded import Recorded
@@ -54,6 +55,8 @@ WAITS = 6 * 3600.0
 
 OpenModels = Callable[[asyncio.Semaphore], AbstractAsyncContextManager[ModelFor]]
 Save = Callable[[Session], None]
+Lost = Callable[[Use], None]
+"""Takes note of a turn that is given up for good."""
 GivenFor = Callable[[Session], Given]
 """What stands already of the next turn of a session."""
 T = TypeVar("T")
@@ -111,6 +114,8 @@ class Snapshot:
     error: str = ""
     failed: str = ""
     """The agent that got no answer."""
+    spent: bool = False
+    """Whether it was stopped by a budget."""
     mine: bool = True
     """Whether whoever looked may steer the run."""
     given: Given = NOTHING
@@ -140,6 +145,7 @@ class Run:
     turn: int = 0
     error: str = ""
     failed: str = ""
+    spent: bool = False
     ended: float = 0.0
     looked: float = field(default_factory=time.monotonic)
     owner_looked: float = field(default_factory=time.monotonic)
@@ -182,6 +188,7 @@ class Run:
                 said=said,
                 error=self.error,
                 failed=self.failed,
+                spent=self.spent,
                 mine=owner == self.owner,
                 given=self.given,
                 seat=self.seat,
@@ -227,9 +234,10 @@ class Run:
                 case _:
                     pass
 
-    def finish(self, state: State, error: str = "", failed: str = "") -> None:
+    def finish(self, state: State, error: str = "", failed: str = "", *, spent: bool = False) -> None:
         with self._lock:
             self.state, self.error, self.failed, self.ended = state, error, failed, time.monotonic()
+            self.spent = spent
             self.speakers = None
 
 
@@ -255,11 +263,12 @@ class Engine:
         given: Given = NOTHING,
         given_for: GivenFor | None = None,
         seat: Seat | None = None,
+        lost: Lost | None = None,
     ) -> Run:
         """Go on with a session; a live run of the same owner is told the new goal instead.
 
         `given` stands already in the next turn, `given_for` tells what does in every other; where somebody takes a `seat`, the
-        run waits for their words when it is their turn to speak. Raises `SessionBusy` when another owner is continuing it.
+        run waits for their words when it is their turn to speak. `lost` is told of a turn that is given up. Raises `SessionBusy` when another owner is continuing it.
         """
         with self._lock:
             self._sweep()
@@ -273,7 +282,7 @@ class Engine:
             run = Run(owner=owner, session=session, goal=goal, speakers=speakers, kept=kept, given=given, seat=seat)
             run.begin(len(session.turns) + 1 if session.plan or session.turns else 0)
             self._runs[run.id] = run
-            run.future = asyncio.run_coroutine_threadsafe(self._drive(run, save, given_for), self._loop)
+            run.future = asyncio.run_coroutine_threadsafe(self._drive(run, save, given_for, lost), self._loop)
             return run
 
     def recast(self, owner: str, open_models: OpenModels, fan_out: FanOut) -> None:
@@ -315,7 +324,7 @@ class Engine:
         for run in [r for r in self._runs.values() if not r.live and now - r.ended > kept.get(r.state, KEPT)]:
             del self._runs[run.id]
 
-    async def _drive(self, run: Run, save: Save | None, given_for: GivenFor | None) -> None:
+    async def _drive(self, run: Run, save: Save | None, given_for: GivenFor | None, lost: Lost | None) -> None:
         async def keep() -> None:
             if save:
                 await asyncio.to_thread(save, run.session)
@@ -356,9 +365,11 @@ class Engine:
         except asyncio.CancelledError:
             run.finish("stopped")
         except AgentFailed as error:
+            if lost:
+                lost(given_up(run.session, error))
             run.finish("failed", str(error), error.agent)
         except MagnetError as error:
-            run.finish("failed", str(error))
+            run.finish("failed", str(error), spent=isinstance(error, BudgetSpent))
         except Exception as error:
             logging.getLogger(__name__).exception("A run broke off.")
             run.finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")

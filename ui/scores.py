@@ -13,7 +13,7 @@ from streamlit.components.v2 import component
 from magnet_core.domain import Session
 from magnet_core.scoring.items import INSTRUMENTS, Item, Rating, Scorecard
 from magnet_core.scoring.plain import Line
-from magnet_core.scoring.tables import Group, Judge, rows
+from magnet_core.scoring.tables import Group, Judge, judge_of, rows
 from ui.rules import INDICATOR, signed
 from ui.scorer import Progress
 
@@ -216,11 +216,19 @@ def _why(card: Scorecard, rating: Rating, session: Session) -> str:
         reason += f'<p class="hint">The other samples said:</p><ul class="others">{said}</ul>'
     quotes = "".join(_quote(turn, text) for turn, text in _evidence(rating, session))
     evidence = f'<ul class="quotes">{quotes}</ul>' if quotes else '<p class="hint">It names no turn.</p>'
-    return f'<div class="why">{reason}{evidence}<div class="facts origin">{_origin(card, rating)}</div></div>'
+    return f'<div class="why">{reason}{evidence}<div class="facts origin">{_origin(card, rating)}</div>{_try(card, rating)}</div>'
+
+
+def _try(card: Scorecard, rating: Rating) -> str:
+    """Return the way to the words a model was told about an item, where they can be changed and tried."""
+    if card.kind != "model":
+        return ""
+    asked = escape(" ".join((card.instrument, rating.item, card.prompt_sha or "-", card.judge)))
+    return f'<button type="button" class="jump" data-try="{asked}">Try this judge\'s prompt</button>'
 
 
 def _origin(card: Scorecard, rating: Rating) -> str:
-    judge = Judge(name=card.judge, kind=card.kind)
+    judge = judge_of(card)
     samples = ", ".join(MISSING if s is None else f"{s:g}" for s in rating.samples)
     facts = {
         "Judge": judge.title,
@@ -280,6 +288,8 @@ export default function ({ setTriggerValue }) {
   const pick = (event) => {
     const place = event.target.closest('[data-jump]')
     if (place) setTriggerValue('turn', Number(place.dataset.jump))
+    const words = event.target.closest('[data-try]')
+    if (words) setTriggerValue('words', words.dataset.try)
   }
   box.addEventListener('click', pick)
   return () => box.removeEventListener('click', pick)
@@ -287,9 +297,11 @@ export default function ({ setTriggerValue }) {
 """
 
 
-def touch(on_turn: Callable[[int], None]) -> None:
-    """Call `on_turn` with the turn whose place in the evidence is clicked."""
+def touch(on_turn: Callable[[int], None], on_words: Callable[[str], None]) -> None:
+    """Call `on_turn` with the turn whose place in the evidence is clicked, `on_words` with the rating whose words are to be tried."""
     mount = component("scores_touch", html="<span></span>", js=_TOUCH)
-    result = mount(key="scores_touch", on_turn_change=lambda: None, height=1)
+    result = mount(key="scores_touch", on_turn_change=lambda: None, on_words_change=lambda: None, height=1)
     if result.turn is not None:
         on_turn(int(result.turn))
+    if result.words is not None:
+        on_words(str(result.words))

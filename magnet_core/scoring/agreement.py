@@ -8,11 +8,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
 from statistics import NormalDist
 
 from magnet_core.domain import Value
 
 Z = NormalDist().inv_cdf(0.975)
+FREE = 3
+"""Degrees of freedom that an interval of a strength needs at least."""
+FEWEST_COMMON = 10
+"""Things that two must both have rated before a kappa is told: with fewer it is mostly noise."""
 
 
 class Share(Value):
@@ -52,7 +58,7 @@ class Agreement(Value):
     observed: float | None
     """The share on which they said the same."""
     kappa: float | None
-    """Cohen's kappa; None where both said the same one thing throughout, which tells nothing."""
+    """Cohen's kappa; None with fewer than `FEWEST_COMMON` things, and where both said the same one thing throughout."""
 
 
 class Strength(Value):
@@ -62,6 +68,7 @@ class Strength(Value):
     value: float | None
     """None where it cannot be placed: it, or a group it belongs to, won or lost against all others throughout."""
     low: float | None
+    """Ends of the 95 % interval; None where too few clusters of games were played."""
     high: float | None
     n: int
 
@@ -106,15 +113,12 @@ def effective(clusters: Sequence[Sequence[int]]) -> float:
     return min(float(n), max(float(groups), p * (1 - p) / spread)) if spread else float(n)
 
 
-def student(freedom: float) -> float:
-    """Return Student's 97.5 % point, within 0.01 from four degrees of freedom on (Cornish and Fisher)."""
-    z = Z
-    return (
-        z
-        + (z**3 + z) / (4 * freedom)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
-    )
+@lru_cache(maxsize=512)
+def student(freedom: int) -> float:
+    """Return Student's 97.5 % point."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, freedom))
 
 
 def alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
@@ -146,22 +150,27 @@ def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None
 
 
 def agreements(said: Mapping[str, Mapping[Hashable, Hashable]]) -> list[Agreement]:
-    """Return how far every two raters agree, from what each said about each thing."""
-    names, found = sorted(said), list[Agreement]()
-    for at, first in enumerate(names):
-        for second in names[at + 1 :]:
-            shared = sorted(said[first].keys() & said[second].keys(), key=repr)
-            one, two = [said[first][unit] for unit in shared], [said[second][unit] for unit in shared]
-            same = sum(a == b for a, b in zip(one, two, strict=True)) / len(shared) if shared else None
-            found.append(Agreement(first=first, second=second, n=len(shared), observed=same, kappa=kappa(one, two)))
-    return found
+    """Return how far every two raters agree, from what each said about each thing; those with most in common first."""
+    found: list[Agreement] = []
+    for first, second in combinations(sorted(said), 2):
+        shared = said[first].keys() & said[second].keys()
+        one, two = [said[first][unit] for unit in shared], [said[second][unit] for unit in shared]
+        same = sum(a == b for a, b in zip(one, two, strict=True)) / len(shared) if shared else None
+        found.append(Agreement(first=first, second=second, n=len(shared), observed=same, kappa=enough(one, two)))
+    return sorted(found, key=lambda two: -two.n)
+
+
+def enough(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Return Cohen's kappa where there is enough to tell it from."""
+    return kappa(first, second) if len(first) >= FEWEST_COMMON else None
 
 
 def bradley_terry(games: Iterable[tuple[Hashable, str, str, float]]) -> list[Strength]:
     """Return the strength of each of several things from comparisons of two, the strongest first; a tie counts half.
 
-    A game is the pair it is about, the two names, and 1, 0.5 or 0 for the first. Strengths add up to 0. The 95 % intervals allow for
-    several ratings of one pair going together (a sandwich estimate over pairs).
+    A game is the cluster it belongs to, the two names, and 1, 0.5 or 0 for the first. Strengths add up to 0. The 95 % intervals allow for
+    the games of a cluster going together: a sandwich estimate over clusters, with Student's point at as many degrees of freedom as there are
+    more clusters than free strengths. With fewer than `FREE` of these there is none. `benchmarks/agreement.py` tells how often they hold.
     """
     import numpy
 
@@ -191,19 +200,20 @@ def bradley_terry(games: Iterable[tuple[Hashable, str, str, float]]) -> list[Str
             break
     chance = 1 / (1 + numpy.exp(-design @ strength))
     scores: dict[Hashable, numpy.ndarray] = defaultdict(lambda: numpy.zeros(k))
-    for row, (pair, *_), rest in zip(design, played, won - chance, strict=True):
-        scores[pair] += row * rest
-    pairs = numpy.array(list(scores.values()))
+    for row, (cluster, *_), rest in zip(design, played, won - chance, strict=True):
+        scores[cluster] += row * rest
+    clusters = numpy.array(list(scores.values()))
     inverse = numpy.linalg.inv(information + centre) - centre
-    meat = pairs.T @ pairs * (len(pairs) / max(1, len(pairs) - 1))
+    meat = clusters.T @ clusters * (len(clusters) / max(1, len(clusters) - 1))
     error = numpy.sqrt(numpy.clip(numpy.diag(inverse @ meat @ inverse), 0, None))
-    wide = len(pairs) > k
+    freedom = len(clusters) - (k - 1)
+    reach = student(freedom) if freedom >= FREE else None
     found = [
         Strength(
             name=name,
             value=float(strength[at]),
-            low=float(strength[at] - Z * error[at]) if wide else None,
-            high=float(strength[at] + Z * error[at]) if wide else None,
+            low=None if reach is None else float(strength[at] - reach * error[at]),
+            high=None if reach is None else float(strength[at] + reach * error[at]),
             n=counts[name],
         )
         for name, at in place.items()
@@ -233,3 +243,18 @@ def _reached(start: str, ways: Mapping[str, set[str]]) -> set[str]:
             seen.add(name)
             wave.append(name)
     return seen
+
+
+def clusters(links: Iterable[tuple[Hashable, Hashable]]) -> dict[Hashable, int]:
+    """Return for each of several things the number of the group it belongs to: what is linked, even through others, goes together."""
+    found: dict[Hashable, Hashable] = {}
+
+    def root(thing: Hashable) -> Hashable:
+        while found.setdefault(thing, thing) != thing:
+            thing = found[thing]
+        return thing
+
+    for one, two in links:
+        found[root(one)] = root(two)
+    numbers: dict[Hashable, int] = {}
+    return {thing: numbers.setdefault(root(thing), len(numbers)) for thing in list(found)}

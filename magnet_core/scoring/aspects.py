@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from itertools import combinations
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from magnet_core.domain import Session, Value
+from magnet_core.domain import Value
 from magnet_core.errors import PromptError, SettingsError
 from magnet_core.knowledge import read
-from magnet_core.methods import METHODS
+from magnet_core.scoring.configuration import Configuration
 
 Side = Literal["A", "B"]
 Choice = Literal["A", "B", "tie"]
@@ -75,14 +73,15 @@ class Half(Value):
     """One session of a pair, with what a rater must not see: copied, so that results outlive the session."""
 
     session: str
-    method: str
-    model: str
+    maker: Configuration
+    """How the session was made."""
 
-    @property
-    def maker(self) -> str:
-        """What made it, for the results: the method and the model."""
-        method = METHODS[self.method].title if self.method in METHODS else self.method
-        return f"{method} · {self.model}" if self.model else method
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "maker" not in data and "method" in data:
+            return {"session": data.get("session"), "maker": {"method": data["method"], "model": data.get("model", "")}}
+        return data
 
 
 class Case(Value):
@@ -90,13 +89,9 @@ class Case(Value):
 
     half: Half
     client: str
-    profile_id: str
-    attitude: str
+    key: str
+    """What two sessions must share to be a pair: the client, word for word, and the limits of length."""
     turns: int
-
-    @property
-    def client_key(self) -> tuple[str, str]:
-        return self.profile_id, self.attitude
 
 
 class Pair(Value):
@@ -112,8 +107,10 @@ class Pair(Value):
         """Return the pair of two sessions; raise `SettingsError` where they cannot be compared blind."""
         if one.half.session == two.half.session:
             raise SettingsError("A session cannot be compared with itself.")
-        if one.client_key != two.client_key:
-            raise SettingsError("Only sessions with the same client in the same attitude can be compared.")
+        if one.key != two.key:
+            raise SettingsError(
+                "Only sessions with the same client in the same attitude and over the same length can be compared."
+            )
         if not one.turns or not two.turns:
             raise SettingsError("A session without a turn cannot be compared.")
         first, second = sorted((one, two), key=lambda case: case.half.session)
@@ -121,7 +118,7 @@ class Pair(Value):
         return cls(id=name, client=first.client, one=first.half, two=second.half)
 
     @property
-    def makers(self) -> tuple[str, str]:
+    def makers(self) -> tuple[Configuration, Configuration]:
         return self.one.maker, self.two.maker
 
     def on(self, side: Side, flipped: bool) -> Half:
@@ -173,6 +170,23 @@ class Review(Value):
     def cleared(self, key: str) -> Self:
         return self.model_copy(update={"verdicts": {k: v for k, v in self.verdicts.items() if k != key}})
 
+    def with_comment(self, comment: Comment) -> Self:
+        return self.model_copy(update={"comments": (*self.comments, comment)})
+
+    def without_comment(self, comment: Comment) -> Self:
+        """Return it without one comment; unchanged where there is none like it."""
+        at = next((n for n, one in enumerate(self.comments) if one == comment), len(self.comments))
+        return self.model_copy(update={"comments": self.comments[:at] + self.comments[at + 1 :]})
+
+    @property
+    def says(self) -> bool:
+        """Tell whether anything stands in it."""
+        return bool(self.verdicts or self.comments)
+
+    def whole(self, form: Form) -> bool:
+        """Tell whether every question is answered."""
+        return all(question.key in self.verdicts for question in form.questions)
+
     @model_validator(mode="after")
     def _named(self) -> Self:
         if not self.rater.strip():
@@ -192,61 +206,24 @@ def form() -> Form:
         raise PromptError(f"The file of aspects cannot be used: {error}") from error
 
 
-def pseudonym(text: str) -> str:
-    """Return a rater's name as it is kept: on one line, short; raise `SettingsError` where it names nobody or a mailbox."""
+def pseudonym(text: str, known: Iterable[str] = ()) -> str:
+    """Return a rater's name as it is kept: on one line, short; raise `SettingsError` where it names nobody or a mailbox.
+
+    One that differs from a known one in capitals alone is that rater's.
+    """
     name = re.sub(r"\s+", " ", text).strip()[:40].strip()
     if not name:
         raise SettingsError("Choose a pseudonym first.")
     if "@" in name:
         raise SettingsError("Choose a pseudonym, not an address.")
-    return name
+    return next((one for one in known if one.casefold() == name.casefold()), name)
 
 
 def flipped(pair: str, rater: str) -> bool:
     """Draw whether a pair's second session stands as A for a rater: always the same for the same two."""
-    return _drawn("side", pair, rater) % 2 == 1
+    return drawn("side", pair, rater) % 2 == 1
 
 
-def in_order(pairs: Iterable[Pair]) -> list[Pair]:
-    """Return the pairs in a drawn order that says nothing of what made them.
-
-    It is the same for all raters, so that those who stop early have rated the same pairs and can be compared.
-    """
-    return sorted(pairs, key=lambda pair: _drawn("order", pair.id))
-
-
-def pairs_among(cases: Sequence[Case], makers: Collection[str], most: int = 1) -> list[Pair]:
-    """Return pairs of sessions by different ones of some makers with the same client and attitude.
-
-    At most so many of each client and two makers; which, is drawn once, so that asking again gives the same.
-    """
-    clients: dict[tuple[str, str], list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.turns and case.half.maker in makers:
-            clients[case.client_key].append(case)
-    found: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
-    for key, own in clients.items():
-        for one, two in combinations(own, 2):
-            if one.half.maker != two.half.maker:
-                found[*key, *sorted((one.half.maker, two.half.maker))].append(Pair.of(one, two))
-    return [pair for pairs in found.values() for pair in sorted(pairs, key=lambda pair: pair.id)[:most]]
-
-
-def case_of(session: Session) -> Case:
-    """Return a session as something that could be compared."""
-    return Case(
-        half=Half(session=session.id, method=session.method, model=model_of(session)),
-        client=session.profile.name,
-        profile_id=session.profile.id,
-        attitude=session.profile.attitude.value,
-        turns=len(session.turns),
-    )
-
-
-def model_of(session: Session) -> str:
-    """Return the models that speak in a session, the busiest first."""
-    return ", ".join(name for name, _ in Counter(session.models.values()).most_common())
-
-
-def _drawn(*what: str) -> int:
+def drawn(*what: str) -> int:
+    """Return a number that is the same for the same words, and else any."""
     return int.from_bytes(hashlib.sha256("\x00".join(what).encode()).digest()[:8], "big")

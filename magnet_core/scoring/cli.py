@@ -13,19 +13,21 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from magnet_core.cast import REHEARSAL, Cast, open_models
-from magnet_core.domain import Session
-from magnet_core.errors import SessionFileError, SettingsError
+from magnet_core.domain import Prompt, Session
+from magnet_core.errors import BudgetSpent, PromptError, SessionFileError, SettingsError
 from magnet_core.importers import read_file
 from magnet_core.models import ModelFor
 from magnet_core.scoring import diversity
 from magnet_core.scoring.events import SessionScored
-from magnet_core.scoring.instruments import Sheet
+from magnet_core.scoring.instruments import Sheet, sheet
 from magnet_core.scoring.items import INSTRUMENTS, ITEMS, Instrument, Scorecard
 from magnet_core.scoring.judge import score_all
 from magnet_core.scoring.rubrics import PREFIX, Rubric
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from magnet_core.meter import Meter
 
 RULES = "rules"
 Row = dict[str, Any]
@@ -110,6 +112,20 @@ def chosen_instruments(
     return tuple(chosen.values()), RULES in names
 
 
+def in_words(instruments: Iterable[Instrument | Sheet], texts: Sequence[Prompt]) -> tuple[Sheet, ...]:
+    """Return instruments in a pack's words; raise `SettingsError` where the pack changes nothing a judge is told."""
+    from magnet_core.lab.wordings import reworded
+
+    ours = [one if isinstance(one, Sheet) else sheet(one) for one in instruments]
+    try:
+        told = tuple(reworded(one, texts) for one in ours)
+    except PromptError as error:
+        raise SettingsError(f"The pack cannot be used: {error}") from error
+    if list(told) == ours:
+        raise SettingsError("The pack says nothing else than our words to a judge of these instruments.")
+    return told
+
+
 def score_files(
     sessions: Sequence[Named],
     instruments: Sequence[Instrument | Sheet],
@@ -117,6 +133,7 @@ def score_files(
     cast: Cast | None,
     samples: int,
     out: Path,
+    meter: Meter | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Rate sessions and write the rows of each as soon as it is through, in the order given; return rows and troubles.
 
@@ -127,7 +144,7 @@ def score_files(
     if not cast and (own := [one for one in instruments if isinstance(one, Sheet)]):
         raise SettingsError(f"The rules cannot rate “{own[0].title}”: an own rubric needs a model as judge, --judge NAME.")
     with _written(out) as file:
-        return asyncio.run(_score(sessions, instruments, rules, cast, samples, file))
+        return asyncio.run(_score(sessions, instruments, rules, cast, samples, file, meter))
 
 
 def diversity_rows(corpora: Mapping[str, Sequence[Named]], recipe: diversity.Recipe, tokenizer: Path | None) -> list[Row]:
@@ -211,6 +228,7 @@ async def _score(
     cast: Cast | None,
     samples: int,
     file: TextIO,
+    meter: Meter | None,
 ) -> tuple[list[Row], list[str]]:
     from rich.console import Console
     from rich.progress import Progress
@@ -249,8 +267,11 @@ async def _score(
 
     if cast is None:
         return rows, await all_of(None)
-    async with open_models(cast) as models:
-        return rows, await all_of(models)
+    try:
+        async with open_models(cast, meter=meter) as models:
+            return rows, await all_of(models)
+    except BudgetSpent as error:
+        return rows, [f"{error} What was rated before is kept."]
 
 
 def _silence(cards: Iterable[Scorecard]) -> str:
@@ -266,7 +287,7 @@ def _ratings(name: str, cards: Iterable[Scorecard]) -> Iterator[Row]:
         for rating in card.ratings:
             yield _row(
                 name, card.instrument, rating.item, rating.value, card.judge, rating.explanation, rating.turns,
-                rating.spread, rating.n,
+                rating.spread, rating.n, card.prompt_sha,
             )  # fmt: skip
 
 
@@ -301,6 +322,7 @@ def _row(
     turns: Sequence[int],
     spread: float | None,
     n: int,
+    prompt_sha: str = "",
 ) -> Row:
     return {
         "session": session,
@@ -310,6 +332,7 @@ def _row(
         "spread": spread,
         "n": n,
         "judge": judge,
+        "prompt_sha": prompt_sha,
         "explanation": explanation,
         "turns": list(turns),
     }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from contextlib import aclosing
 from functools import cache
 from string import Template
 from typing import Any, Literal
 
 import yaml
+from pydantic import Field, ValidationError
 
+from magnet_core import prompts
 from magnet_core.domain import Moment, Value
-from magnet_core.errors import ModelError
+from magnet_core.errors import ModelError, PromptError
 from magnet_core.models import Message, Player, Request
 from magnet_core.models.calls import Heard, hear
+from magnet_core.profiles import intake_text
 from magnet_core.reading import read_json
 from magnet_core.scoring.answers import spoken, squeeze
 from magnet_core.scoring.instruments import FOLDER, numbered
@@ -44,25 +48,63 @@ class Verdict(Value):
     """The model that was asked."""
 
 
-def request(moment: Moment, text: str, question: str) -> tuple[Message, ...]:
-    """Return the messages that put a question about an agent's answer in a moment."""
-    words = _words()
-    shown = [
-        f"Transcript so far:\n{numbered(moment.session)}",
-        *([f"Counsellor: {moment.response}"] if moment.response else []),
+class Words(Value):
+    """What a judge is told, the session, the answer and the question apart."""
+
+    system: str = Field(min_length=1)
+    ask: str = Field(min_length=1)
+    """Holds `$question`."""
+
+
+@cache
+def words() -> Words:
+    """Return what a judge is told, in our words; raise `PromptError` where the file does not fit."""
+    try:
+        return Words.model_validate(yaml.safe_load((FOLDER / "expectation.yaml").read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise PromptError(f"The instrument file expectation.yaml cannot be used: {error}") from error
+
+
+def request(moment: Moment, text: str, question: str, told: Words | None = None) -> tuple[Message, ...]:
+    """Return the messages that put a question about an agent's answer in a moment: what the agent was shown, then the answer."""
+    told = told or words()
+    parts = [
+        *_shown(moment),
         f"Answer of the agent named {moment.agent}:\n{text}",
-        Template(words["ask"]).safe_substitute(question=question),
+        Template(told.ask).safe_substitute(question=question),
     ]
-    return (Message("system", words["system"].strip()), Message("user", "\n\n".join(shown)))
+    return (Message("system", told.system.strip()), Message("user", "\n\n".join(part.strip() for part in parts)))
 
 
-async def ask(player: Player, moment: Moment, text: str, question: str, seed: int) -> Verdict:
+def _shown(moment: Moment) -> list[str]:
+    """Return what the agent was shown, part by part; the dialogue stands in any case, since most questions are about it."""
+    seen = {part: text for part, text in prompts.shown(moment).items() if text != "None."}
+    told = {part: f"{title}:\n{seen.get(part, '')}" for part, title in prompts.PARTS.items() if part in {*seen, "dialogue"}}
+    told.pop("first_line", None)
+    if moment.agent == "planner" and "intake_form" not in seen:
+        form = intake_text(moment.session.profile.intake)
+        told["reason"] = f"Whole intake form, of which the agent was shown demographics and reason only:\n{form}"
+        told.pop("client_information", None)
+    return list((told | {"dialogue": _dialogue(moment, seen)}).values())
+
+
+def _dialogue(moment: Moment, seen: Collection[str]) -> str:
+    note = (
+        "" if "dialogue" in seen
+        else ", of which the agent was shown the client's first line only" if "first_line" in seen
+        else ", which the agent was not shown"
+    )  # fmt: skip
+    new = f"\n[{moment.turn}] Counsellor: {moment.response}" if moment.response else ""
+    return f"Transcript so far{note}:\n{numbered(moment.session)}{new}"
+
+
+async def ask(player: Player, moment: Moment, text: str, question: str, seed: int, told: Words | None = None) -> Verdict:
     """Return the judge's verdict; an answer that cannot be read, or none at all, is missing and never a yes."""
     name = player.model.name
     if name == "rehearsal":
         return Verdict(answer="missing", reason="The rehearsal cast is authored and cannot judge.", judge=name)
     wanted = Request(
-        messages=request(moment, text, question),
+        messages=request(moment, text, question, told),
         moment=moment.model_copy(update={"agent": JUDGE}),
         temperature=0.0 if player.temperature is None else player.temperature,
         max_tokens=player.max_tokens or TOKENS,
@@ -103,8 +145,3 @@ def _verdict(said: set[str], reason: str) -> Verdict:
         told = f"The judge's answer says neither yes nor no: {reason}" if reason else "The judge's answer was empty."
         return Verdict(answer="missing", reason=told)
     return Verdict(answer="yes" if said == {"yes"} else "no", reason=reason)
-
-
-@cache
-def _words() -> dict[str, str]:
-    return yaml.safe_load((FOLDER / "expectation.yaml").read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -11,7 +12,7 @@ from string import Template
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from magnet_core.domain import Moment, Session, Value
 from magnet_core.errors import ModelError, PromptError, SettingsError
@@ -24,18 +25,25 @@ from magnet_core.scoring.instruments import FOLDER, numbered
 from magnet_core.scoring.judge import JUDGE
 from magnet_core.streams import merge
 
-_TOKENS = 2000
+TOKENS = 2000
+"""How long an answer may be."""
 _CHOICES = {"a": "A", "b": "B", "tie": "tie"}
 
 
 class Words(Value):
     """What a model is told, the sessions and the questions apart."""
 
-    system: str
-    task: str
-    answer: str
-    again: str
+    system: str = Field(min_length=1)
+    task: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+    """Holds `$keys`, the names of the fields of an answer."""
+    again: str = Field(min_length=1)
     follows: str = ""
+
+    @property
+    def sha(self) -> str:
+        """A short hash of everything a model is told, the sessions and the form apart."""
+        return hashlib.sha256(self.model_dump_json(exclude={"follows"}).encode()).hexdigest()[:16]
 
 
 @cache
@@ -47,27 +55,34 @@ def words() -> Words:
         raise PromptError(f"The instrument file pairs.yaml cannot be used: {error}") from error
 
 
-async def judge_pair(pair: Pair, one: Session, two: Session, models: ModelFor) -> AsyncGenerator[Review]:
+async def judge_pair(
+    pair: Pair, one: Session, two: Session, models: ModelFor, told: Words | None = None, called: str = ""
+) -> AsyncGenerator[Review]:
     """Yield a model's review of a pair in each of the two orders, as they come.
 
+    The model is `told` our words, or others, which are `called` something: then it stands under that name as well, as another rater.
     A question whose answer cannot be read is asked once more and is then missing. Raises `ModelError` where the endpoint gives no answer
-    in an order, and `SettingsError` where the judge is the rehearsal cast, which cannot compare.
+    in an order, or none of which anything could be read, and `SettingsError` where the judge is the rehearsal cast, which cannot compare.
     """
     player = models(JUDGE)
     if player.model.name == "rehearsal":
         raise SettingsError("The rehearsal cast is authored and cannot compare sessions; name a model as judge.")
-    async with aclosing(merge(*(_asked(pair, one, two, flipped, player) for flipped in (False, True)))) as reviews:
+    async with aclosing(
+        merge(*(_asked(pair, one, two, flipped, player, told or words(), called) for flipped in (False, True)))
+    ) as reviews:
         async for review in reviews:
             yield review
 
 
-async def _asked(pair: Pair, one: Session, two: Session, flipped: bool, player: Player) -> AsyncGenerator[Review]:
+async def _asked(
+    pair: Pair, one: Session, two: Session, flipped: bool, player: Player, told: Words, called: str
+) -> AsyncGenerator[Review]:
     first, second = (two, one) if flipped else (one, two)
     asked, verdicts, problem = form(), dict[str, Verdict](), ""
     for _ in range(2):
         unread = [aspect for aspect in asked.questions if aspect.key not in verdicts]
         try:
-            text = await _heard(player, _request(first, second, asked, unread, problem, player))
+            text = await _heard(player, _request(first, second, asked, unread, problem, player, told))
         except ModelError:
             if verdicts:
                 break
@@ -77,8 +92,12 @@ async def _asked(pair: Pair, one: Session, two: Session, flipped: bool, player: 
         if not missing:
             break
         problem = f"it gave no choice of A, B or tie for {', '.join(missing)}."
+    if not verdicts:
+        raise ModelError(
+            f"{player.model.name} answered twice, and not one choice of A, B or tie could be read in it.", kind="broken"
+        )
     yield Review(
-        pair=pair.id, rater=player.model.name, kind="model", flipped=flipped, form=asked.sha, verdicts=verdicts,
+        pair=pair.id, rater=f"{player.model.name}, {called}" if called else player.model.name, kind="model", flipped=flipped, form=asked.sha, verdicts=verdicts,
         created=datetime.now(UTC),
     )  # fmt: skip
 
@@ -91,15 +110,25 @@ async def _heard(player: Player, request: Request) -> str:
     return ""
 
 
-def request_words(first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str = "") -> str:
+def request_words(
+    first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str = "", told: Words | None = None
+) -> str:
     """Return what a model is asked about two sessions: their dialogues come first, and nothing that names what made them."""
-    said = words()
+    said = told or words()
     parts = [f"Session A:\n{numbered(first)}", f"Session B:\n{numbered(second)}", said.task]
     parts += [f"{one.key}: {one.question}\nBetter: {one.better}\nWorse: {one.worse}" for one in questions]
     parts += [f"tie: {asked.tie}", Template(said.answer).safe_substitute(keys=", ".join(one.key for one in questions))]
     if problem:
         parts.append(Template(said.again).safe_substitute(problem=problem))
     return "\n\n".join(part.strip() for part in parts)
+
+
+def request(
+    first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str = "", told: Words | None = None
+) -> tuple[Message, ...]:
+    """Return the messages that ask a model about two sessions."""
+    system = (told or words()).system.strip()
+    return Message("system", system), Message("user", request_words(first, second, asked, questions, problem, told))
 
 
 def read_verdicts(text: str, questions: Sequence[Aspect]) -> dict[str, Verdict]:
@@ -121,24 +150,21 @@ def read_verdicts(text: str, questions: Sequence[Aspect]) -> dict[str, Verdict]:
 
 
 def _request(
-    first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str, player: Player
+    first: Session, second: Session, asked: Form, questions: Sequence[Aspect], problem: str, player: Player, told: Words
 ) -> Request:
     return Request(
-        messages=(
-            Message("system", words().system.strip()),
-            Message("user", request_words(first, second, asked, questions, problem)),
-        ),
+        messages=request(first, second, asked, questions, problem, told),
         moment=Moment(agent=JUDGE, session=first),
         temperature=0.0 if player.temperature is None else player.temperature,
-        max_tokens=player.max_tokens or _TOKENS,
+        max_tokens=player.max_tokens or TOKENS,
         seed=first.seed,
-        schema=_schema(questions),
+        schema=schema(questions),
         schema_name="pair_review",
         live=False,
     )
 
 
-def _schema(questions: Sequence[Aspect]) -> dict[str, Any]:
+def schema(questions: Sequence[Aspect]) -> dict[str, Any]:
     """Return the JSON schema of an answer: the reason before the choice, so that the choice follows from it."""
     answer = {
         "type": "object",

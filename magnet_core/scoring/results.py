@@ -1,19 +1,16 @@
-"""What blind reviews say, with the names put back: who won on which aspect, where raters disagree, and the files of it.
+"""What blind reviews say, with the names put back: who won on which aspect, how far raters agree, and where they do not.
 
-People and models are two sources and never pooled: everything here is asked for one of them.
+People and models are two sources and never pooled: everything here is asked for one of them. Nothing here depends on which of a pair's
+sessions is called the first, nor on any id: agreement is about makers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from magnet_core.domain import Value
-from magnet_core.profile_files import cell
 from magnet_core.scoring.agreement import (
     Agreement,
     Share,
@@ -22,15 +19,21 @@ from magnet_core.scoring.agreement import (
     agreements,
     alpha,
     bradley_terry,
-    kappa,
+    clusters,
+    enough,
     share,
     student,
     wilson,
 )
-from magnet_core.scoring.aspects import OVERALL, Form, Pair, RaterKind, Review, Winner
+from magnet_core.scoring.aspects import OVERALL, Aspect, Form, Pair, RaterKind, Review, Winner
+from magnet_core.scoring.compare import name_of
+from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.tables import DRAWS, FEWEST
 
 _RESULT = {"one": 1.0, "tie": 0.5, "two": 0.0}
+
+Code = Literal["first", "second", "tie"]
+"""A verdict by maker, in the order in which the makers of a comparison stand."""
 
 
 class Said(Value):
@@ -125,16 +128,67 @@ def by_model(reviews: Iterable[Review], model: str) -> list[Said]:
 
 
 def models_in(reviews: Iterable[Review]) -> list[str]:
-    """Return the models that have reviewed, by name."""
-    return sorted({review.rater for review in reviews if review.kind == "model"})
+    """Return the models that have said anything, by name."""
+    return sorted({review.rater for review in reviews if review.kind == "model" and review.verdicts})
 
 
-def between(pairs: Iterable[Pair], first: str, second: str) -> list[Pair]:
+def titles_of(makers: Iterable[Configuration], packs: Mapping[str, str] | None = None) -> dict[Configuration, str]:
+    """Return makers by name, MAGneT first: each name says how it differs from the others, and no two are the same."""
+    known = sorted(set(makers), key=lambda maker: (maker.method != "magnet", maker.method, maker.model_dump_json()))
+    names = {maker: name_of(maker, known, packs) for maker in known}
+    often = Counter(names.values())
+    return {maker: f"{name} ({maker.id})" if often[name] > 1 else name for maker, name in names.items()}
+
+
+def duels(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Configuration, Configuration]]:
+    """Return who was compared with whom, MAGneT named first, those with most verdicts first."""
+    known = {pair.id: in_makers_order(pair) for pair in pairs}
+    counts = Counter(known[one.pair] for one in said if one.pair in known)
+    return sorted(counts, key=lambda two: (-counts[two], [maker.model_dump_json() for maker in two]))
+
+
+def in_makers_order(pair: Pair) -> tuple[Configuration, Configuration]:
+    """Return a pair's makers as they stand in every pair of these two: MAGneT first, then by what they are."""
+    first, second = sorted(pair.makers, key=lambda maker: (maker.method != "magnet", maker.method, maker.model_dump_json()))
+    return first, second
+
+
+def code(pair: Pair, winner: Winner) -> Code:
+    """Return a verdict by maker, so that agreement does not hang on which session of a pair is called the first."""
+    if winner == "tie":
+        return "tie"
+    return "first" if (winner == "one") == (pair.one.maker == in_makers_order(pair)[0]) else "second"
+
+
+def forms_of(reviews: Iterable[Review], asked: Form) -> list[str]:
+    """Return the forms that reviews were given under, the present one first, then those with most reviews."""
+    counts = Counter(review.form for review in reviews if review.says)
+    return sorted(counts, key=lambda sha: (sha != asked.sha, -counts[sha], sha))
+
+
+def form_of(sha: str, reviews: Iterable[Review], asked: Form) -> Form:
+    """Return the questions of a form: the present one, or of another one what its answers tell, with the titles known now."""
+    if sha == asked.sha:
+        return asked
+    keys = dict.fromkeys(key for review in reviews if review.form == sha for key in review.verdicts if key != OVERALL)
+    known = {aspect.key: aspect for aspect in asked.aspects}
+    unknown = {
+        key: Aspect(key=key, title=key.capitalize(), question=key, better=key, worse=key) for key in keys if key not in known
+    }
+    return asked.model_copy(update={"aspects": tuple((known | unknown)[key] for key in keys)})
+
+
+def unfinished(reviews: Iterable[Review], form: Form) -> list[Review]:
+    """Return the reviews in which some questions are answered and others are not."""
+    return [review for review in reviews if review.verdicts and not review.whole(form)]
+
+
+def between(pairs: Iterable[Pair], first: Configuration, second: Configuration) -> list[Pair]:
     """Return the pairs of two makers."""
-    return [pair for pair in pairs if set(pair.makers) == {first, second}]
+    return [pair for pair in pairs if pair.makers in ((first, second), (second, first))]
 
 
-def win_rates(pairs: Sequence[Pair], said: Iterable[Said], maker: str, form: Form) -> dict[str, Share]:
+def win_rates(pairs: Sequence[Pair], said: Iterable[Said], maker: Configuration, form: Form) -> dict[str, Share]:
     """Return how often a maker won in these pairs, by question."""
     sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
     ratings: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -145,7 +199,9 @@ def win_rates(pairs: Sequence[Pair], said: Iterable[Said], maker: str, form: For
     return {question.key: share(ratings[question.key]) for question in form.questions}
 
 
-def headline(pairs: Sequence[Pair], said: Sequence[Said], maker: str, form: Form, seed: int = 0) -> Headline | None:
+def headline(
+    pairs: Sequence[Pair], said: Sequence[Said], maker: Configuration, form: Form, seed: int = 0
+) -> Headline | None:
     """Return the mean over aspects of a maker's win rate among decided ratings; None where nothing is decided."""
     keys = [aspect.key for aspect in form.aspects]
     sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
@@ -165,6 +221,8 @@ def headline(pairs: Sequence[Pair], said: Sequence[Said], maker: str, form: Form
         known = ~numpy.isnan(rates)
         return numpy.where(known, rates, 0).sum(axis=-1) / numpy.maximum(known.sum(axis=-1), 1)
 
+    # pairs stand in an order of their content, so that what is drawn does not hang on their ids
+    counts = counts[:, sorted(range(len(there)), key=lambda n: counts[:, n].ravel().tolist())]
     value = float(average(counts[0].sum(axis=0), counts[1].sum(axis=0)))
     low = high = None
     if len(there) >= FEWEST:
@@ -195,11 +253,11 @@ def shown_first(reviews: Iterable[Review], kind: RaterKind = "person") -> Share:
     return share((r.pair, sides[v.choice]) for r in reviews if r.kind == kind for v in r.verdicts.values())
 
 
-def alphas(said: Iterable[Said], form: Form) -> dict[str, tuple[float | None, int]]:
+def alphas(pairs: Iterable[Pair], said: Iterable[Said], form: Form) -> dict[str, tuple[float | None, int]]:
     """Return Krippendorff's alpha by question, and under "" for all aspects together; each with how many things two or more rated."""
-    units: dict[tuple[str, str], list[Winner]] = defaultdict(list)
-    for one in said:
-        units[one.pair, one.key].append(one.winner)
+    units: dict[tuple[str, str], list[Code]] = defaultdict(list)
+    for one, coded in _coded(pairs, said):
+        units[one.pair, one.key].append(coded)
     found: dict[str, tuple[float | None, int]] = {}
     aspects = {aspect.key for aspect in form.aspects}
     for key in ("", *(question.key for question in form.questions)):
@@ -208,19 +266,25 @@ def alphas(said: Iterable[Said], form: Form) -> dict[str, tuple[float | None, in
     return found
 
 
-def rater_agreement(said: Iterable[Said]) -> list[Agreement]:
+def rater_agreement(pairs: Iterable[Pair], said: Iterable[Said]) -> list[Agreement]:
     """Return how far every two raters agree, over all questions both answered."""
     told: dict[str, dict[Hashable, Hashable]] = defaultdict(dict)
-    for one in said:
-        told[one.rater][one.pair, one.key] = one.winner
+    for one, coded in _coded(pairs, said):
+        told[one.rater][one.pair, one.key] = coded
     return agreements(told)
 
 
-def strengths(pairs: Iterable[Pair], said: Iterable[Said], key: str = OVERALL) -> list[Strength]:
-    """Return where each maker stands on one question, by Bradley and Terry."""
-    makers = {pair.id: pair.makers for pair in pairs}
+def strengths(
+    pairs: Iterable[Pair], said: Iterable[Said], names: Mapping[Configuration, str], key: str = OVERALL
+) -> list[Strength]:
+    """Return where each maker stands on one question, by Bradley and Terry; pairs that share a session go together."""
+    known = {pair.id: pair for pair in pairs}
+    rated = [one for one in said if one.key == key and one.pair in known]
+    groups = clusters((known[one.pair].one.session, known[one.pair].two.session) for one in rated)
     return bradley_terry(
-        (one.pair, *makers[one.pair], _RESULT[one.winner]) for one in said if one.key == key and one.pair in makers
+        (groups[pair.one.session], names[pair.one.maker], names[pair.two.maker], _RESULT[one.winner])
+        for one in rated
+        for pair in (known[one.pair],)
     )
 
 
@@ -239,72 +303,29 @@ def splits(pairs: Iterable[Pair], said: Iterable[Said]) -> list[Split]:
     return sorted(split, key=lambda one: (-len(one.said), one.pair.client, one.pair.id))
 
 
-def beside_people(people: Iterable[Said], model: Iterable[Said], form: Form) -> list[Beside]:
+def beside_people(pairs: Iterable[Pair], people: Iterable[Said], model: Iterable[Said], form: Form) -> list[Beside]:
     """Return, by question, how a model's verdicts fit what most people said on the same pairs; no majority is a tie."""
-    votes: dict[tuple[str, str], Counter[Winner]] = defaultdict(Counter)
-    for one in people:
-        votes[one.pair, one.key][one.winner] += 1
-    told = {(one.pair, one.key): one.winner for one in model}
+    pairs = list(pairs)
+    votes: dict[tuple[str, str], Counter[Code]] = defaultdict(Counter)
+    for one, coded in _coded(pairs, people):
+        votes[one.pair, one.key][coded] += 1
+    told = {(one.pair, one.key): coded for one, coded in _coded(pairs, model)}
     found: list[Beside] = []
     for question in form.questions:
         shared = [unit for unit in told if unit in votes and unit[1] == question.key]
         most, own = [_majority(votes[unit]) for unit in shared], [told[unit] for unit in shared]
         same = sum(a == b for a, b in zip(most, own, strict=True))
-        found.append(Beside(key=question.key, n=len(shared), same=same, kappa=kappa(most, own)))
+        found.append(Beside(key=question.key, n=len(shared), same=same, kappa=enough(most, own)))
     return found
 
 
-def _majority(votes: Counter[Winner]) -> Winner:
+def _coded(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Said, Code]]:
+    """Return verdicts about some pairs with what each comes to by maker."""
+    known = {pair.id: pair for pair in pairs}
+    return [(one, code(known[one.pair], one.winner)) for one in said if one.pair in known]
+
+
+def _majority(votes: Counter[Code]) -> Code:
     """Return what more than half of the votes are for; a tie where there is no such winner."""
     [(winner, count)] = votes.most_common(1)
     return winner if 2 * count > votes.total() else "tie"
-
-
-def rows(pairs: Iterable[Pair], reviews: Iterable[Review]) -> list[dict[str, Any]]:
-    """Return a tidy row for every verdict as it was given, with who gave it and which session stood where."""
-    known = {pair.id: pair for pair in pairs}
-    found: list[dict[str, Any]] = []
-    for review in reviews:
-        if not (pair := known.get(review.pair)):
-            continue
-        for key, verdict in review.verdicts.items():
-            winner = review.winner(key)
-            won = {"one": pair.one.maker, "two": pair.two.maker}.get(winner or "", "tie")
-            row: dict[str, Any] = {"pair": pair.id, "client": pair.client, "rater": review.rater, "kind": review.kind}
-            for side in ("A", "B"):
-                half = pair.on(side, review.flipped)
-                row |= {
-                    f"{side.lower()}_session": half.session,
-                    f"{side.lower()}_method": half.method,
-                    f"{side.lower()}_model": half.model,
-                }
-            row |= {"aspect": key, "choice": verdict.choice, "won": won, "reason": verdict.reason}
-            found.append(row | {"form": review.form, "begun": review.created.isoformat()})
-    return found
-
-
-def csv_text(pairs: Iterable[Pair], reviews: Iterable[Review]) -> str:
-    """Return the verdicts as CSV; what a spreadsheet would take for a formula is quoted."""
-    out = io.StringIO()
-    found = rows(pairs, reviews)
-    names = list(found[0]) if found else ["pair", "client", "rater", "kind", "aspect", "choice", "won", "reason"]
-    writer = csv.DictWriter(out, names)
-    writer.writeheader()
-    writer.writerows({name: cell(str(value)) for name, value in row.items()} for row in found)
-    return out.getvalue()
-
-
-def json_text(pairs: Iterable[Pair], reviews: Iterable[Review], form: Form) -> str:
-    """Return everything that was asked and said, comments too, as JSON."""
-    pairs = list(pairs)
-    known = {pair.id for pair in pairs}
-    return json.dumps(
-        {
-            "notice": "Reviews of synthetic counselling sessions, made for research and teaching. Not treatment.",
-            "form": form.model_dump(mode="json") | {"sha": form.sha},
-            "pairs": [pair.model_dump(mode="json") for pair in pairs],
-            "reviews": [review.model_dump(mode="json") for review in reviews if review.pair in known],
-        },
-        indent=2,
-        ensure_ascii=False,
-    )

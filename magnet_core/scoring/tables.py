@@ -6,11 +6,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from statistics import mean, stdev
 from typing import Any
 
 from magnet_core.domain import CbtTechnique, Value
-from magnet_core.scoring.items import CTRS_11, WAI, Instrument, Item, Kind, Scorecard, average
+from magnet_core.scoring.instruments import sheet
+from magnet_core.scoring.items import CTRS_11, INSTRUMENTS, WAI, Instrument, Item, Kind, Scorecard, average
 from magnet_core.scoring.rules import Measure, measures
 
 DRAWS = 4000
@@ -35,11 +37,14 @@ class Judge(Value):
 
     name: str
     kind: Kind
+    words: str = ""
+    """Whose words a model was told, in a reader's terms; empty for ours."""
 
     @property
     def title(self) -> str:
         """Its name with what it is, for an axis."""
-        return {"rule": "Rules (indicator)", "person": f"{self.name} (person)"}.get(self.kind, f"{self.name} (model)")
+        told = f", {self.words}" if self.words else ""
+        return {"rule": "Rules (indicator)", "person": f"{self.name} (person)"}.get(self.kind, f"{self.name} (model{told})")
 
 
 class Group(Value):
@@ -128,11 +133,29 @@ def value_of(figure: Figure, cards: Mapping[Instrument, Scorecard]) -> float | N
     return average([rating]) if rating else None
 
 
-def newest(cards: Iterable[Scorecard]) -> dict[tuple[str, Judge], dict[Instrument, Scorecard]]:
+def judge_of(card: Scorecard, titles: Mapping[str, str] | None = None) -> Judge:
+    """Return who gave a card, and in whose words: a model that was told other words is another judge.
+
+    `titles` says whose the words of a hash are, where they are not ours.
+    """
+    words = ""
+    if card.kind == "model" and card.instrument in INSTRUMENTS and card.prompt_sha not in ("", _ours(card.instrument)):
+        words = (titles or {}).get(card.prompt_sha) or f"words {card.prompt_sha[:6]}"
+    return Judge(name=card.judge, kind=card.kind, words=words)
+
+
+@cache
+def _ours(instrument: Instrument) -> str:
+    return sheet(instrument).sha
+
+
+def newest(
+    cards: Iterable[Scorecard], titles: Mapping[str, str] | None = None
+) -> dict[tuple[str, Judge], dict[Instrument, Scorecard]]:
     """Return, for every session and judge, the newest card of each instrument among those that cover the most turns."""
     found: dict[tuple[str, Judge], dict[Instrument, Scorecard]] = {}
     for card in sorted(cards, key=lambda c: (c.turns, c.created)):
-        found.setdefault((card.session_id, Judge(name=card.judge, kind=card.kind)), {})[card.instrument] = card
+        found.setdefault((card.session_id, judge_of(card, titles)), {})[card.instrument] = card
     return found
 
 

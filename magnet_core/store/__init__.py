@@ -12,18 +12,40 @@ from typing import Any
 from sqlalchemy import Table, delete
 from sqlalchemy.engine import Connection
 
+from magnet_core.spending import Sum
 from magnet_core.store.cards import Cards
+from magnet_core.store.cases import Cases
 from magnet_core.store.clients import CLIENTS, Clients
 from magnet_core.store.database import TABLES, Database, add_columns
 from magnet_core.store.entries import SESSIONS, Entry, fill
+from magnet_core.store.experiments import Experiments, Past
+from magnet_core.store.ledger import Ledger
+from magnet_core.store.notebooks import Notebooks
 from magnet_core.store.packs import Packs
 from magnet_core.store.prices import PriceBook
-from magnet_core.store.reviews import Reviews
+from magnet_core.store.reviews import Reviews, bring_up_to_date
 from magnet_core.store.rubrics import Rubrics
 from magnet_core.store.search import Found
 from magnet_core.store.sessions import Planned, Sessions
 
-__all__ = ["Cards", "Clients", "Entry", "Found", "Packs", "Planned", "PriceBook", "Reviews", "Rubrics", "Store"]
+__all__ = [
+    "Cards",
+    "Cases",
+    "Clients",
+    "Entry",
+    "Experiments",
+    "Found",
+    "Ledger",
+    "Notebooks",
+    "Packs",
+    "Past",
+    "Planned",
+    "PriceBook",
+    "Reviews",
+    "Rubrics",
+    "Store",
+    "Sum",
+]
 
 
 class Store(Sessions):
@@ -37,13 +59,18 @@ class Store(Sessions):
         with database.writing() as connection:
             fill(connection, add_columns(connection))
             TABLES.create_all(connection)
+            bring_up_to_date(connection)
         super().__init__(database)
         self.clients = Clients(database)
         self.cards = Cards(database)
         self.rubrics = Rubrics(database)
-        self.packs = Packs(database)
+        self.packs = Packs(database, self.rubrics.all)
+        self.cases = Cases(database)
+        self.notebooks = Notebooks(database)
+        self.experiments = Experiments(database)
         self.reviews = Reviews(database)
         self.prices = PriceBook(database)
+        self.ledger = Ledger(database)
 
     def purge(self, before: datetime | None = None) -> int:
         """Remove for good the sessions and clients that are deleted (or were before a time); return how many sessions."""

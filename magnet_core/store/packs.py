@@ -1,4 +1,4 @@
-"""The prompt packs of the library, every saved version of their prompts, and the test cases of the lab.
+"""The prompt packs of the library, and every saved version of their prompts.
 
 A version never changes: to restore one is to save it again.
 """
@@ -6,7 +6,7 @@ A version never changes: to restore one is to save it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Column, Float, Integer, String, Table, Text, func, insert, select, update
@@ -14,8 +14,10 @@ from sqlalchemy.engine import Connection
 
 from magnet_core.domain import Prompt
 from magnet_core.errors import StoreError
-from magnet_core.lab import Case, fields
+from magnet_core.lab import fields, wordings
 from magnet_core.packs import Pack, Version, checked, slug
+from magnet_core.scoring.instruments import Sheet
+from magnet_core.scoring.rubrics import Rubric
 from magnet_core.store.database import TABLES, Database, readable
 
 _PACKS = Table(
@@ -36,33 +38,29 @@ _VERSIONS = Table(
     Column("note", Text, nullable=False),
     Column("body", Text, nullable=False),
 )
-_CASES = Table(
-    "prompt_cases",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
 
 
 class Packs:
-    """The packs, versions and test cases; every method raises `StoreError` where they cannot be read or written."""
+    """The packs and their versions; every method raises `StoreError` where they cannot be read or written."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, rubrics: Callable[[], list[Rubric]] = list) -> None:
+        """Begin to keep packs; `rubrics` returns the own rubrics, whose words are no more in a pack than ours."""
+        self._database, self._rubrics = database, rubrics
 
     def packs(self) -> list[Pack]:
         """Return the packs, the latest changed first; those that cannot be read are left out."""
         return self._database.kept(_PACKS, Pack)
 
     def new(self, title: str, texts: Iterable[Prompt] = (), note: str = "") -> Pack:
-        """Keep a new pack with those of the prompts that differ from ours; each is its first version there."""
-        title = " ".join(title.split())[:80] or "My prompts"
-        pack = Pack(id=slug(title), title=title).holding(checked(p) for p in texts)
+        """Keep a new pack with those of the prompts that differ from ours; each is its first version there.
+
+        A title that another pack has gets a number.
+        """
+        title = _clean(title)
+        pack = Pack(id=slug(title), title=title).holding([checked(p) for p in texts], self._sheets())
         with self._database.writing() as connection:
             taken = set(connection.execute(select(_PACKS.c.id)).scalars())
-            pack = pack.model_copy(update={"id": _free(pack.id, taken)})
+            pack = pack.model_copy(update={"id": _free(pack.id, taken), "title": _apart(title, self._titles(connection))})
             row = {"id": pack.id, "updated": time.time(), "deleted": None, "body": pack.model_dump_json()}
             connection.execute(insert(_PACKS).values(row))
             for prompt in pack.own:
@@ -76,23 +74,43 @@ class Packs:
         """
         for prompt in texts:
             checked(prompt)
+        sheets = self._sheets()
         with self._database.writing() as connection:
             own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
             row = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).one_or_none()
             pack = readable(Pack, row.body) if row else None
             if pack is None:
                 raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
-            now = pack.texts | pack.judge_texts
-            new = [p for p in texts if fields(p) != fields(now[p.name])]
+            now = pack.texts | wordings.texts(sheets) | {p.name: p for p in pack.judges}
+            new = [p for p in texts if p.name not in now or fields(p) != fields(now[p.name])]
             for prompt in new:
                 _add(connection, pack_id, prompt, note)
-            pack = pack.holding(new)
+            pack = pack.holding(new, sheets)
+            connection.execute(update(_PACKS).where(own).values(body=pack.model_dump_json(), updated=time.time()))
+        return pack
+
+    def rename(self, pack_id: str, title: str) -> Pack:
+        """Give a pack another title; return it. A title that another pack has gets a number."""
+        with self._database.writing() as connection:
+            own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
+            body = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).scalar()
+            pack = readable(Pack, body) if body else None
+            if pack is None:
+                raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
+            pack = pack.model_copy(update={"title": _apart(_clean(title), self._titles(connection, but=pack_id))})
             connection.execute(update(_PACKS).where(own).values(body=pack.model_dump_json(), updated=time.time()))
         return pack
 
     def delete(self, pack_id: str) -> None:
-        """Take a pack out of the list; sessions made with it keep its words."""
+        """Take a pack out of the list; sessions made with it keep its words. `bring_back` undoes it."""
         self._database.take_out(_PACKS, pack_id, "prompt pack")
+
+    def bring_back(self, pack_id: str) -> None:
+        """Put a deleted pack into the list again."""
+        gone = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_not(None)
+        with self._database.writing() as connection:
+            if not connection.execute(update(_PACKS).where(gone).values(deleted=None)).rowcount:
+                raise StoreError(f"There is no deleted prompt pack {pack_id!r} to bring back.")
 
     def versions(self, pack_id: str, name: str) -> list[Version]:
         """Return the saved versions of a prompt in a pack, the newest first."""
@@ -112,17 +130,13 @@ class Packs:
             if (prompt := readable(Prompt, row.body))
         ]
 
-    def save_case(self, case: Case) -> None:
-        """Keep a test case under its id."""
-        self._database.keep(_CASES, case.id, case)
+    def _titles(self, connection: Connection, but: str = "") -> set[str]:
+        there = _PACKS.c.deleted.is_(None) & (_PACKS.c.id != but)
+        bodies = connection.execute(select(_PACKS.c.body).where(there)).scalars()
+        return {pack.title.casefold() for body in bodies if (pack := readable(Pack, body))}
 
-    def cases(self) -> list[Case]:
-        """Return the test cases, the latest changed first; those that cannot be read are left out."""
-        return self._database.kept(_CASES, Case)
-
-    def delete_case(self, id: str) -> None:
-        """Take a test case out of the list."""
-        self._database.take_out(_CASES, id, "test case")
+    def _sheets(self) -> list[Sheet]:
+        return [rubric.sheet for rubric in self._rubrics()]
 
 
 def _add(connection: Connection, pack_id: str, prompt: Prompt, note: str) -> None:
@@ -142,3 +156,13 @@ def _add(connection: Connection, pack_id: str, prompt: Prompt, note: str) -> Non
 
 def _free(id: str, taken: set[str]) -> str:
     return next(free for n in range(1, len(taken) + 3) if (free := id if n == 1 else f"{id}-{n}") not in taken)
+
+
+def _clean(title: str) -> str:
+    return " ".join(title.split())[:80] or "My prompts"
+
+
+def _apart(title: str, taken: set[str]) -> str:
+    """Return a title that no other pack has: with a number where one has it."""
+    named = (title if n == 1 else f"{title[:74]} ({n})" for n in range(1, len(taken) + 3))
+    return next(free for free in named if free.casefold() not in taken)

@@ -1,20 +1,26 @@
 """The pairs of the library that are to be compared, and what raters said about them.
 
 Every change of a review is a row of its own and the newest one counts, so that taking the last change back brings the former state.
+Reviews under another form are other reviews. A reason without an answer waits as a draft.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Column, Float, Integer, String, Table, Text, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from magnet_core.scoring.aspects import Pair, RaterKind, Review
+from magnet_core.domain import Session, Value
+from magnet_core.scoring.aspects import Half, Pair, Review
+from magnet_core.scoring.compare import configuration_of
 from magnet_core.store.database import TABLES, Database, readable
+from magnet_core.store.entries import SESSIONS, batches
+from magnet_core.store.entries import TURNS as SAID
 
 ATTEMPTS = 20
 """How often a change is tried while another program writes the same review."""
@@ -36,8 +42,27 @@ _REVIEWS = Table(
     Column("flipped", Integer, primary_key=True, autoincrement=False),
     Column("change", Integer, primary_key=True, autoincrement=False),
     Column("created", Float, nullable=False),
+    Column("form", String(64), nullable=False, server_default=""),
     Column("body", Text, nullable=False),
 )
+_DRAFTS = Table(
+    "review_drafts",
+    TABLES,
+    Column("rater", String(200), primary_key=True),
+    Column("pair", String(64), primary_key=True),
+    Column("question", String(64), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+
+class Undone(Value):
+    """A change that was taken back."""
+
+    pair: str
+    before: Review
+    """The review with the change."""
+    after: Review | None
+    """The review without it; None where nothing had been said before."""
 
 
 class Reviews:
@@ -72,31 +97,56 @@ class Reviews:
             for id in ids:
                 connection.execute(update(_PAIRS).where(_PAIRS.c.id == id).values(deleted=time.time()))
 
-    def save(self, review: Review) -> bool:
-        """Keep a review as it stands now, and how it stood before as well; tell whether that is a change."""
-        return self._database.write(partial(_save, review=review), ATTEMPTS)
-
-    def undo(self, pair: str, rater: str, kind: RaterKind, flipped: bool) -> bool:
-        """Take the last change of a review back; tell whether there was one."""
-        own = _own(pair, rater, kind, flipped)
-        with self._database.writing() as connection:
-            last = connection.execute(select(func.max(_REVIEWS.c.change)).where(own)).scalar_one()
-            if last is None:
-                return False
-            connection.execute(delete(_REVIEWS).where(own, _REVIEWS.c.change == last))
-        return True
-
-    def review(self, pair: str, rater: str, kind: RaterKind, flipped: bool) -> Review | None:
-        """Return how a review stands; None where nothing has been said."""
-        own = _own(pair, rater, kind, flipped)
-        newest = select(_REVIEWS.c.body).where(own).order_by(_REVIEWS.c.change.desc()).limit(1)
+    def taken_out(self) -> list[Pair]:
+        """Return the pairs that were taken out of the queue, the oldest first."""
+        out = select(_PAIRS.c.body).where(_PAIRS.c.deleted.is_not(None)).order_by(_PAIRS.c.created, _PAIRS.c.id)
         with self._database.reading() as connection:
-            body = connection.execute(newest).scalar_one_or_none()
-        return readable(Review, body) if body is not None else None
+            return [pair for body in connection.execute(out).scalars() if (pair := readable(Pair, body))]
+
+    def lost(self, pairs: Collection[Pair]) -> set[str]:
+        """Return which of some pairs cannot be shown any more, since one of their sessions is not in the library."""
+        ids = sorted({half.session for pair in pairs for half in (pair.one, pair.two)})
+        there: set[str] = set()
+        with self._database.reading() as connection:
+            for some in batches(ids):
+                kept = select(SESSIONS.c.id).where(SESSIONS.c.id.in_(some), SESSIONS.c.deleted.is_(None))
+                there |= set(connection.execute(kept).scalars())
+        return {pair.id for pair in pairs if not {pair.one.session, pair.two.session} <= there}
+
+    def save(self, *reviews: Review) -> bool:
+        """Keep reviews as they stand now, all or none, and how they stood before as well; tell whether that is a change."""
+        return self._database.write(lambda connection: sum(_save(connection, review) for review in reviews) > 0, ATTEMPTS)
+
+    def change(self, start: Review, change: Callable[[Review], Review]) -> Review:
+        """Apply one change to a review as it stands now, whoever wrote it last; return what it comes to.
+
+        `start` says which review is meant, and how it begins where nothing has been said yet.
+        """
+        return self._database.write(partial(_change, start=start, change=change), ATTEMPTS)
+
+    def undo(self, rater: str, form: str, pairs: Collection[str]) -> Undone | None:
+        """Take the last change that a person made to any of some pairs back; None where there is none."""
+        own = (_REVIEWS.c.rater == rater) & (_REVIEWS.c.kind == "person") & (_REVIEWS.c.form == form)
+        newest = select(_REVIEWS.c.pair, _REVIEWS.c.flipped, _REVIEWS.c.change).where(own)
+        newest = newest.order_by(_REVIEWS.c.created.desc(), _REVIEWS.c.change.desc())
+        with self._database.writing() as connection:
+            last = next((row for row in connection.execute(newest).all() if row.pair in pairs), None)
+            if last is None:
+                return None
+            this = own & (_REVIEWS.c.pair == last.pair) & (_REVIEWS.c.flipped == last.flipped)
+            this &= _REVIEWS.c.change == last.change
+            before = Review.model_validate_json(connection.execute(select(_REVIEWS.c.body).where(this)).scalar_one())
+            connection.execute(delete(_REVIEWS).where(this))
+            return Undone(pair=last.pair, before=before, after=_newest(connection, before))
+
+    def review(self, like: Review) -> Review | None:
+        """Return how the review stands that is about the same pair, by the same rater in the same order and under the same form."""
+        with self._database.reading() as connection:
+            return _newest(connection, like)
 
     def reviews(self, rater: str | None = None) -> list[Review]:
         """Return how all reviews stand (of one person, if one is named), the oldest begun first."""
-        key = [_REVIEWS.c[name] for name in ("pair", "kind", "rater", "flipped")]
+        key = [_REVIEWS.c[name] for name in ("pair", "kind", "rater", "flipped", "form")]
         last = select(*key, func.max(_REVIEWS.c.change).label("last")).group_by(*key).subquery()
         wanted = select(_REVIEWS.c.body).join(
             last,
@@ -112,31 +162,107 @@ class Reviews:
             found = [review for body in connection.execute(wanted).scalars() if (review := readable(Review, body))]
         return sorted(found, key=lambda review: (review.created, review.pair, review.rater, review.flipped))
 
+    def raters(self) -> list[str]:
+        """Return the pseudonyms of all people who have said anything."""
+        with self._database.reading() as connection:
+            return sorted(
+                connection.execute(select(_REVIEWS.c.rater).where(_REVIEWS.c.kind == "person").distinct()).scalars()
+            )
+
+    def changed(self, rater: str) -> float:
+        """Return when a person's newest change was made; 0 where there is none."""
+        with self._database.reading() as connection:
+            newest = select(func.max(_REVIEWS.c.created)).where(_REVIEWS.c.rater == rater, _REVIEWS.c.kind == "person")
+            return connection.execute(newest).scalar_one() or 0.0
+
+    def draft(self, rater: str, pair: str, question: str, text: str) -> None:
+        """Keep a reason that has no answer yet; an empty one is taken away."""
+        own = (_DRAFTS.c.rater == rater) & (_DRAFTS.c.pair == pair) & (_DRAFTS.c.question == question)
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(_DRAFTS).where(own))
+            if text:
+                connection.execute(insert(_DRAFTS).values(rater=rater, pair=pair, question=question, text=text))
+
+        self._database.write(write)
+
+    def drafts(self, rater: str, pair: str) -> dict[str, str]:
+        """Return a rater's reasons about a pair that have no answer yet, by question."""
+        wanted = select(_DRAFTS.c.question, _DRAFTS.c.text).where(_DRAFTS.c.rater == rater, _DRAFTS.c.pair == pair)
+        with self._database.reading() as connection:
+            return {row.question: row.text for row in connection.execute(wanted)}
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Fill in what pairs and reviews of an earlier version do not say: how sessions were made, and the form."""
+    for id, body in connection.execute(select(_PAIRS.c.id, _PAIRS.c.body).where(~_PAIRS.c.body.contains('"maker"'))).all():
+        if pair := readable(Pair, body):
+            halves = {name: _made(connection, getattr(pair, name)) for name in ("one", "two")}
+            body = pair.model_copy(update=halves).model_dump_json()
+            connection.execute(update(_PAIRS).where(_PAIRS.c.id == id).values(body=body))
+    for row in connection.execute(select(_REVIEWS).where(_REVIEWS.c.form == "")).all():
+        if review := readable(Review, row.body):
+            own = (
+                (_REVIEWS.c.pair == row.pair)
+                & (_REVIEWS.c.kind == row.kind)
+                & (_REVIEWS.c.rater == row.rater)
+                & (_REVIEWS.c.flipped == row.flipped)
+                & (_REVIEWS.c.change == row.change)
+            )
+            connection.execute(update(_REVIEWS).where(own).values(form=review.form))
+
+
+def _made(connection: Connection, half: Half) -> Half:
+    """Return one session of a pair with all that it recorded of how it was made; as it is where it cannot be read."""
+    head = connection.execute(select(SESSIONS.c.head).where(SESSIONS.c.id == half.session)).scalar_one_or_none()
+    bodies = select(SAID.c.body).where(SAID.c.session_id == half.session).order_by(SAID.c.number)
+    turns = [json.loads(body) for body in connection.execute(bodies).scalars()]
+    session = readable(Session, json.dumps(json.loads(head) | {"turns": turns})) if head else None
+    return half.model_copy(update={"maker": configuration_of(session)}) if session else half
+
 
 def _save(connection: Connection, review: Review) -> bool:
-    own = _own(review.pair, review.rater, review.kind, review.flipped)
-    body = review.model_dump_json()
-    newest = select(_REVIEWS.c.change, _REVIEWS.c.body).where(own).order_by(_REVIEWS.c.change.desc()).limit(1)
-    last = connection.execute(newest).one_or_none()
-    if last is not None and last.body == body:
-        return False
+    return _changed(connection, review, lambda _: review)[1]
+
+
+def _change(connection: Connection, start: Review, change: Callable[[Review], Review]) -> Review:
+    return _changed(connection, start, change)[0]
+
+
+def _changed(connection: Connection, start: Review, change: Callable[[Review], Review]) -> tuple[Review, bool]:
+    """Write what a change makes of a review as it stands; return it, and whether it is another."""
+    # the number is read first: where another program writes in between, ours is taken, and all this is done again
+    last = connection.execute(select(func.max(_REVIEWS.c.change)).where(_own(start))).scalar_one()
+    newest = _newest(connection, start)
+    changed = change(newest or start)
+    if changed == (newest or start) and (newest or not changed.says):
+        return changed, False
     row = {
-        "pair": review.pair,
-        "kind": review.kind,
-        "rater": review.rater,
-        "flipped": int(review.flipped),
-        "change": 1 if last is None else last.change + 1,
+        "pair": changed.pair,
+        "kind": changed.kind,
+        "rater": changed.rater,
+        "flipped": int(changed.flipped),
+        "change": (last or 0) + 1,
         "created": time.time(),
-        "body": body,
+        "form": changed.form,
+        "body": changed.model_dump_json(),
     }
     connection.execute(insert(_REVIEWS).values(row))
-    return True
+    return changed, True
 
 
-def _own(pair: str, rater: str, kind: RaterKind, flipped: bool) -> Any:
+def _newest(connection: Connection, like: Review) -> Review | None:
+    newest = (
+        select(_REVIEWS.c.body).where(_own(like), _REVIEWS.c.form == like.form).order_by(_REVIEWS.c.change.desc()).limit(1)
+    )
+    body = connection.execute(newest).scalar_one_or_none()
+    return readable(Review, body) if body is not None else None
+
+
+def _own(review: Review) -> Any:
     return (
-        (_REVIEWS.c.pair == pair)
-        & (_REVIEWS.c.kind == kind)
-        & (_REVIEWS.c.rater == rater)
-        & (_REVIEWS.c.flipped == int(flipped))
+        (_REVIEWS.c.pair == review.pair)
+        & (_REVIEWS.c.kind == review.kind)
+        & (_REVIEWS.c.rater == review.rater)
+        & (_REVIEWS.c.flipped == int(review.flipped))
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from ui import state
+from ui.judging import SESSION_PAGE
 from ui.pairing import pairing
 from ui.rating import desk
 from ui.reviewed import reviewed
@@ -15,15 +18,14 @@ VIEWS = {"rate": "Rate", "pairs": "Pairs", "results": "Results"}
 
 
 def page() -> None:
-    """Draw the view that is wanted; an address for raters shows the desk alone."""
+    """Draw the view that is wanted; in a browser that was given the raters' address, the desk alone."""
     state.enter("review")
-    [only] = state.address.place_asked("rate")
-    if only == "only" or state.kept("review_only"):
-        state.keep("review_only", True)
+    if state.desk.alone():
         with st.container(key="review"):
-            st.header("Expert review")
+            st.header("Rating desk")
             desk()
         return
+    leave()
     with st.container(key="review"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.header("Expert review", width="content")
@@ -32,6 +34,16 @@ def page() -> None:
                 format_func=lambda v: VIEWS[v], label_visibility="collapsed", persist_state="session",
             )  # fmt: skip
         {"rate": desk, "pairs": pairing, "results": reviewed}[cast(str, view or "rate")]()
+
+
+def leave() -> None:
+    """Go to the session page where a turn of a session was asked for."""
+    asked = state.kept("review_open")
+    state.keep("review_open", None)
+    if asked and state.sessions.open_stored(asked[0]):
+        state.sessions.look_at(asked[1])
+        with suppress(StreamlitAPIException):
+            st.switch_page(SESSION_PAGE, query_params=state.sessions.session_place())
 
 
 page()

@@ -12,10 +12,11 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Session
+from magnet_core.scoring.instruments import sheets
 from magnet_core.scoring.items import Scorecard
 from magnet_core.scoring.plain import read_scores
 from magnet_core.scoring.rater import NOTICE
-from magnet_core.scoring.tables import Judge, newest
+from magnet_core.scoring.tables import Judge
 from magnet_core.store import Entry
 from ui import many, rubrics, rules, scales, scores, state, theme
 from ui.judging import (
@@ -31,9 +32,9 @@ from ui.judging import (
     job_at_hand,
     line_of,
     nothing_yet,
-    other_words,
 )
 
+LAB_PAGE = "pages/lab/prompts.py"
 PLACE = ("view", "session")
 """What of the page is in its address."""
 VIEWS = {"one": "One session", "many": "Many sessions", "own": "Own rubrics"}
@@ -42,10 +43,12 @@ BUDGET, EVERY = 0.4, 0.5
 
 
 def judges_for(cards: list[Scorecard]) -> list[Judge]:
-    """Return who could rate here, and who has rated: the rules, this browser session's model, then all others."""
+    """Return who could rate here, and who has rated: the rules, this browser session's model in our words and in those of the
+    prompt lab's packs, then all others."""
     model = state.voices.judge_model()
-    here = [BY_RULES, *([Judge(name=model, kind="model")] if model else [])]
-    return list(dict.fromkeys([*here, *(Judge(name=card.judge, kind=card.kind) for card in reversed(cards))]))
+    told = ["", *state.scores.worded()] if model else []
+    here = [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in told)]
+    return list(dict.fromkeys([*here, *(state.scores.judge_of(card) for card in reversed(cards))]))
 
 
 def choose_session(entries: list[Entry]) -> str:
@@ -83,21 +86,7 @@ def order_fields(judge: Judge) -> tuple[list[str], int]:
                 "Samples of each rating", 1, 8, 3, key="scores_samples", persist_state="session",
                 help="The paper takes three. Their mean is the rating, their spread is shown.",
             )  # fmt: skip
-            choose_words()
     return [name for name in names if name in (chosen or [])], int(samples)
-
-
-def choose_words() -> None:
-    """Draw whose words the judge is told, where a pack of the prompt lab holds others than ours."""
-    packs = {"": "Ours"} | {pack.id: pack.title for pack in state.prompts.pack_list() if pack.judges}
-    if len(packs) == 1:
-        return
-    if state.kept("scores_pack") not in packs:
-        state.keep("scores_pack", "")
-    st.selectbox(
-        "Judges' prompts", list(packs), key="scores_pack", persist_state="session", format_func=lambda i: packs.get(i, str(i)),
-        help="Packs of the prompt lab that change what a judge is told. Every rating names the hash of its words.",
-    )  # fmt: skip
 
 
 def one() -> Drawn:
@@ -148,7 +137,7 @@ def one() -> Drawn:
         overview(session, judge, shown)
     with right:
         details(session, judge, shown, instruments, samples, live)
-    scores.touch(partial(jump_now, id))
+    scores.touch(partial(jump_now, id), partial(try_words, session))
     return job, slot
 
 
@@ -164,9 +153,33 @@ def jump_now(id: str, turn: int) -> None:
     st.rerun()
 
 
+def try_words(session: Session, asked: str) -> None:
+    """Go to the prompt lab with the words of a rating: its judge, its item, its session."""
+    place = words_of(session, asked)
+    with suppress(StreamlitAPIException):
+        st.switch_page(LAB_PAGE, query_params=place)
+
+
+def words_of(session: Session, asked: str) -> dict[str, str]:
+    """Return where in the prompt lab the words of a rating stand; where no pack holds them any more, ours, and that is said."""
+    instrument, item, sha, by = asked.split(" ", 3)
+    rubric = next((r.sheet for r in state.scores.rubrics() if r.id == instrument), None)
+    one = sheets().get(instrument) or rubric
+    if one is None:
+        state.say("The rubric of this rating is deleted, so its words cannot be tried.")
+        return {"view": "judges"}
+    pack = state.scores.pack_of_words(one, sha)
+    if pack is None:
+        state.say(f"This was rated in words that are in no pack here (hash {sha}). These are ours.")
+    return {
+        "view": "judges", "judge": instrument, "item": "" if one.together else item, "session": session.id,
+        "pack": pack or "ours", "by": by,
+    }  # fmt: skip
+
+
 def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
     """Draw what the scores say in plain words, and what they are."""
-    held = newest(cards).get((session.id, judge), {})
+    held = state.scores.by_judge(cards).get((session.id, judge), {})
     with st.container(key="scores_reading", gap="small"):
         if not session.turns:
             st.html(
@@ -188,8 +201,8 @@ def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
             st.html(scores.reading(lines, judge))
         if judge == BY_RULES:
             st.html(f'<p class="hint">{escape(NOTICE)}</p>')
-        if told := other_words(held.values()):
-            st.html(f'<p class="remark">Rated with changed words. {escape(told)}.</p>')
+        if judge.words:
+            st.html(f'<p class="remark">Rated in other words than ours: {escape(judge.words)}.</p>')
         if held and (late := max(card.turns for card in held.values())) < len(session.turns):
             st.html(
                 f'<p class="flag">These scores stop at turn {late}; the session has {len(session.turns)} turns by now.</p>'
@@ -205,7 +218,7 @@ def details(
     session: Session, judge: Judge, cards: list[Scorecard], instruments: list[str], samples: int, live: bool
 ) -> None:
     """Draw the scales one at a time, with the evidence of every rating."""
-    held = newest(cards).get((session.id, judge), {})
+    held = state.scores.by_judge(cards).get((session.id, judge), {})
     own = [card for name, card in held.items() if name not in KNOWN]
     names = ["CTRS", "WAI", "PANAS", "Rules", "Over the turns", *(["Own"] if own else [])]
     tabs = dict(zip(names, st.tabs(names, key="scores_tab", on_change="rerun"), strict=True))

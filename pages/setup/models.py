@@ -15,6 +15,7 @@ from magnet_core.errors import SettingsError
 from magnet_core.models.check import known_models
 from magnet_core.models.openai import OPENAI_URL
 from ui import state, theme, voices
+from ui.tracing import limit
 from ui.voices import Amiss, Fields, Source
 from ui.waiting import waited
 
@@ -309,6 +310,7 @@ def page() -> None:
         st.html(voices.speaking(now))
         if voices.distinct(now):
             st.button("Back to Rehearsal", icon=":material/undo:", key="models_back", on_click=back)
+        limit.small()
         for voice, verdict in state.kept("models_verdicts", []):
             st.html(voices.verdict(voice, verdict))
         keys()

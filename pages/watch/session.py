@@ -12,8 +12,9 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
-from ui import care, change, compare, live, rules, seat, state, theme, trace, transcript, whole
+from ui import care, change, live, rules, seat, state, theme, trace, transcript, what_if, whole
 from ui.runner import Run, Snapshot
+from ui.tracing import limit
 
 
 def settings(session: Session, key: str) -> state.sessions.Wanted:
@@ -232,6 +233,8 @@ def notes(session: Session, snap: Snapshot | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="failed"):
             st.error(theme.plain(f"{snap.error} {kept}"), icon=":material/error:")
             st.button("Try again", key="again", icon=":material/refresh:", on_click=state.runs.go, args=(session, snap.goal))
+            if snap.spent:
+                limit.link()
     elif snap.state == "stopped" and snap.given.choice and snap.given.choice.by_person and not session.ended:
         with st.container(horizontal=True, vertical_alignment="center", key="stopped"):
             named = ", ".join(theme.LOOKS[t].title for t in snap.given.choice.techniques)
@@ -321,7 +324,7 @@ shown = newest if looked is None else looked
 
 for_whom = state.view.audience()
 drafts = for_whom != state.view.CLINICIAN
-trying = not running and compare.busy(session, shown)
+trying = not running and what_if.busy(session, shown)
 still = not running and not state.view.showing_recording()
 
 if state.view.presenting():
@@ -341,7 +344,7 @@ def body() -> None:
     now = state.runs.look(run) if run else None
     if state.runs.moved(session, run) or (running and not (now and now.live)):
         st.rerun()
-    if not running and trying != compare.busy(session, shown):
+    if not running and trying != what_if.busy(session, shown):
         st.rerun()
     follow = looked is None and now is not None and now.writing is not None
     if state.view.presenting():
@@ -372,7 +375,7 @@ def body() -> None:
                 elif name == "Change":
                     change.panel(session, shown, now)
                 elif name == "What if":
-                    compare.panel(session, shown, now)
+                    what_if.panel(session, shown, now)
                 elif name == "Session":
                     whole.panel(session, shown)
                 elif name == "Scores":

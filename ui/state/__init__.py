@@ -4,7 +4,23 @@ Shared by everybody: the engine, the store, the sample clients. A browser sessio
 turn, with what settings, and its cast of models with their keys, which stay in this memory.
 """
 
-from ui.state import address, clients, costs, forks, making, prompts, runs, scores, sessions, view, voices
+from ui.state import (
+    address,
+    clients,
+    costs,
+    desk,
+    drafts,
+    forks,
+    making,
+    pairs,
+    prompts,
+    runs,
+    scores,
+    sessions,
+    spending,
+    view,
+    voices,
+)
 from ui.state.memory import (
     FIRST_CLIENT,
     MADE,
@@ -35,6 +51,8 @@ __all__ = [
     "clients",
     "copy",
     "costs",
+    "desk",
+    "drafts",
     "engine",
     "enter",
     "forget",
@@ -45,6 +63,7 @@ __all__ = [
     "making",
     "note_typed",
     "owner",
+    "pairs",
     "prompts",
     "runs",
     "samples",
@@ -53,6 +72,7 @@ __all__ = [
     "scores",
     "sessions",
     "settings",
+    "spending",
     "store",
     "told",
     "view",

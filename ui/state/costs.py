@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from magnet_core.costs import Cost, Incident, Price, Prices, incidents, session_cost, shipped, waited
+from magnet_core.costs import Cost, Price, Prices, session_cost, waited
 from magnet_core.errors import StoreError
+from magnet_core.incidents import Incident, in_ledger, in_session
+from magnet_core.scoring import diversity
 from magnet_core.scoring.compare import Configuration, Measured, configuration_of, left_out, measure
+from magnet_core.scoring.diversity import Diversity
+from magnet_core.spending import Sum, kept_of, unkept
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry
 
-from ui.state import sessions
+from ui.state import sessions, spending
 from ui.state.memory import say, store
 
 
@@ -28,15 +32,8 @@ class Trace:
     cost: Cost
     waited: float
     incidents: tuple[Incident, ...]
-
-
-def prices() -> Prices:
-    """Return the price list: the shipped one with the library's own entries over it."""
-    try:
-        return store().prices.all()
-    except StoreError as error:
-        say(str(error))
-        return shipped()
+    kept: tuple[Sum, ...]
+    """Its calls to endpoints, by turn and model."""
 
 
 def measured(entries: Iterable[Entry], listed: Prices) -> tuple[list[Measured], dict[str, int]]:
@@ -59,6 +56,12 @@ def measured(entries: Iterable[Entry], listed: Prices) -> tuple[list[Measured], 
         else:
             found.append(one)
     return found, out
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def variety(ids: tuple[str, ...]) -> Diversity:
+    """Return how varied the words of finished sessions are, pooled by the paper's recipe."""
+    return diversity.measure((store().session(id) for id in ids), "paper")
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -89,8 +92,9 @@ def traces(entries: Iterable[Entry], listed: Prices) -> list[Trace]:
                 continue
             parent = sessions.parent_of(session)
             cost = session_cost(session, listed, parent)
+            went_wrong, kept = tuple(in_session(session, parent)), tuple(kept_of(session, parent))
             held[entry.id, entry.turns] = Trace(
-                entry, configuration_of(session), cost, waited(session), tuple(incidents(session, parent))
+                entry, configuration_of(session), cost, waited(session, parent), went_wrong, kept
             )
         found.append(replace(held[entry.id, entry.turns], entry=entry))
     return found
@@ -100,3 +104,14 @@ def traces(entries: Iterable[Entry], listed: Prices) -> list[Trace]:
 def _traces(prices_json: str) -> dict[tuple[str, int], Trace]:
     """Return what was traced under some prices, by session and its turns."""
     return {}
+
+
+def incidents(found: Iterable[Trace]) -> list[Incident]:
+    """Return what went wrong in some sessions, and beside them, the latest day first."""
+    both = [*in_ledger(spending.failures()), *(one for trace in found for one in trace.incidents)]
+    return sorted(both, key=lambda one: one.day, reverse=True)
+
+
+def lost(found: Iterable[Trace]) -> list[Sum]:
+    """Return the answered calls for sessions that none of these holds."""
+    return unkept(spending.turns(), [one for trace in found for one in trace.kept])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from magnet_core.cast import Cast, open_models
+from magnet_core.cast import Cast
 from magnet_core.domain import Given, Plan, Session
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.session import NOTHING, fork
@@ -17,7 +16,7 @@ from magnet_core.trail import Trail
 if TYPE_CHECKING:
     from magnet_core.store import Entry
 
-from ui.state import runs, sessions, voices
+from ui.state import runs, sessions, spending, voices
 from ui.state.memory import engine, owner, say, store
 
 
@@ -108,7 +107,7 @@ def ask_what_if(session: Session, number: int, kind: str, forks: Mapping[str, tu
         for made, given, own in forks.values():
             speak = own or now
             engine().start(
-                made, "turn", owner=owner(), open_models=partial(open_models, speak), save=store().save,
+                made, "turn", owner=owner(), open_models=spending.opening(speak, "session"), lost=spending.book().write, save=store().save,
                 fan_out=speak.fan_out, given=given,
             )  # fmt: skip
     except MagnetError as error:

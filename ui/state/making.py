@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
-from magnet_core.cast import open_models
 from magnet_core.domain import Session
 from magnet_core.errors import MagnetError, StoreError
+from magnet_core.meter import Budget, Limit
+from magnet_core.scoring.compare import OWN, Sampling
 from ui.maker import Batch, MakingJob
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry
 
-from ui.state import costs, voices
+from ui.state import spending, voices
 from ui.state.memory import MADE, engine, maker, owner, say, store
 
+Order = tuple[str, Sampling, Sequence[Session]]
+"""A model, the settings it is asked with, and what it is to make."""
 
-def make(batches: Sequence[Batch], budget: float | None = None) -> str:
-    """Begin to make sessions; return the job's id, empty with a sentence kept where it cannot begin."""
+
+def make(orders: Iterable[Order], limit: Limit | None = None) -> str:
+    """Begin to make sessions, at most for what `limit` says; return the job's id.
+
+    It is empty, with a sentence kept, where the job cannot begin.
+    """
     try:
         if any(job.owner == owner() for job in maker().live()):
             say("Sessions are being made already. Wait for them, or stop them first.")
             return ""
-        return maker().start(batches, owner=owner(), prices=costs.prices(), budget=budget).look().id
+        budget = Budget(limit, spending.listed(store()))
+        batches = [batch_of(model, sessions, sampling, budget) for model, sampling, sessions in orders]
+        return maker().start(batches, owner=owner(), budget=budget, lost=spending.book().write).look().id
     except MagnetError as error:
         say(str(error))
         return ""
@@ -43,10 +51,12 @@ def left_unfinished(entries: Iterable[Entry]) -> list[Session]:
     return found
 
 
-def batch_of(model: str, sessions: Iterable[Session]) -> Batch:
-    """Return sessions to be made with one model for everybody."""
+def batch_of(model: str, sessions: Iterable[Session], sampling: Sampling = OWN, *budgets: Budget) -> Batch:
+    """Return sessions to be made with one model for everybody, its calls counted against some budgets."""
     speak = voices.cast_of(model)
-    return Batch(tuple(sessions), partial(open_models, speak.model_copy(update={"pace": 0.0})), (model,), speak.fan_out)
+    voice = speak.default.model_copy(update={"temperature": sampling.temperature, "max_tokens": sampling.max_tokens})
+    speak = speak.model_copy(update={"pace": 0.0, "default": voice})
+    return Batch(tuple(sessions), spending.opening(speak, "session", *budgets), (model,), speak.fan_out)
 
 
 def job(id: str) -> MakingJob | None:

@@ -147,7 +147,7 @@ def maker() -> Maker:
 
     def keep_made(session: Session) -> None:
         kept.save(session)
-        telemetry.newest(session, collector)
+        telemetry.newest(session, collector, kept.prices.all)
         if session.id not in begun:
             begun.add(session.id)
             kept.tag(session.id, [MADE])

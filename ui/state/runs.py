@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from magnet_core.cast import open_models
 from magnet_core.domain import Given, Reply, Session, Speaker
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.session import NOTHING
-from ui.bench import Bench
+from ui.bench import Bench, Look
 from ui.bench import Wanted as WantedTrial
 from ui.runner import Goal, Run, Seat, Snapshot
-from ui.state import scores, sessions, view, voices
+from ui.state import scores, sessions, spending, view, voices
 from ui.state.memory import engine, note_typed, owner, say, store
 
 
@@ -49,7 +47,7 @@ def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None =
     now = voices.cast()
     try:
         engine().start(
-            session, goal, owner=owner(), open_models=partial(open_models, now), save=scores.keeping(), fan_out=now.fan_out,
+            session, goal, owner=owner(), open_models=spending.opening(now, "session"), lost=spending.book().write, save=scores.keeping(), fan_out=now.fan_out,
             given=given, seat=seat,
         )  # fmt: skip
     except MagnetError as error:
@@ -109,6 +107,6 @@ def say_typed(session: Session, snap: Snapshot, text: str, ends: bool = False) -
     go(session, "turn", snap.given.model_copy(update=typed | words), seat if seat.stays else None)
 
 
-def try_prompts(wanted: Sequence[WantedTrial], agent: str = "") -> Bench:
-    """Begin trials of the lab in the background."""
-    return Bench(engine(), wanted, agent)
+def try_prompts(wanted: Sequence[WantedTrial], agent: str = "", ended: Callable[[Look], None] | None = None) -> Bench:
+    """Begin trials of the lab in the background; `ended` is told how they stand at their end, in another thread."""
+    return Bench(engine(), wanted, agent, ended)

@@ -4,45 +4,113 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from magnet_core import telemetry
-from magnet_core.cast import open_models
 from magnet_core.domain import Session
-from magnet_core.errors import MagnetError, StoreError
-from magnet_core.scoring.instruments import Sheet
-from magnet_core.scoring.items import Scorecard
+from magnet_core.errors import MagnetError, PromptError, StoreError
+from magnet_core.lab.wordings import rates_sessions, reworded
+from magnet_core.scoring import tables
+from magnet_core.scoring.instruments import Sheet, sheet, sheets
+from magnet_core.scoring.items import INSTRUMENTS, Instrument, Scorecard
 from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.scoring.rules import measures
+from magnet_core.scoring.tables import Judge
 from ui.scorer import Job, Order
 
 if TYPE_CHECKING:
+    from magnet_core.packs import Pack
     from magnet_core.store import Entry, Planned
 
-from ui.state import voices
+from ui.state import prompts, spending, voices
 from ui.state.memory import owner, say, scorer, settings, store
 
 
 def keeping() -> Callable[[Session], None]:
     """Return what keeps a new turn, and has it scored where that is wanted."""
-    save, along, collector = store().save, scorer(), settings().otlp_endpoint
+    kept, along, collector = store(), scorer(), settings().otlp_endpoint
 
     def keep_turn(session: Session) -> None:
-        save(session)
-        telemetry.newest(session, collector)
+        kept.save(session)
+        telemetry.newest(session, collector, kept.prices.all)
         along.turn_kept(session)
 
     return keep_turn
 
 
+def judge_of(card: Scorecard) -> Judge:
+    """Return who gave a card, and in whose words."""
+    return tables.judge_of(card, titles())
+
+
+def by_judge(cards: Iterable[Scorecard]) -> dict[tuple[str, Judge], dict[Instrument, Scorecard]]:
+    """Return the newest cards of every session and judge.
+
+    A pack may change the words of some instruments only: its judge has the others' cards from the same model in our words.
+    """
+    found, packs = tables.newest(cards, titles()), worded()
+    for (id, judge), own in found.items():
+        ours = found.get((id, judge.model_copy(update={"words": ""})), {})
+        if pack := packs.get(judge.words):
+            own.update({name: card for name, card in ours.items() if name not in own and _same(name, pack)})
+    return found
+
+
+def titles() -> dict[str, str]:
+    """Return whose words a judge was told, by the hash of an instrument in them."""
+    asked = [*sheets().values(), *(rubric.sheet for rubric in rubrics())]
+    return {
+        words.sha: title
+        for title, pack in worded().items()
+        for one in asked
+        if (words := _in_words(one, pack)) is not None and words.sha != one.sha
+    }
+
+
+def worded() -> dict[str, Pack]:
+    """Return the packs that change what judges are told who rate sessions, by a title of which there is one."""
+    found: dict[str, Pack] = {}
+    for pack in prompts.pack_list():
+        if any(rates_sessions(prompt.name) for prompt in pack.judges):
+            title = f"“{pack.title}”"
+            found[title if title not in found else f"{title} ({pack.id})"] = pack
+    return found
+
+
+def pack_of_words(one: Sheet, sha: str) -> str | None:
+    """Return the id of the pack in whose words an instrument has a hash, empty for our words; None where nobody's have it."""
+    if sha == one.sha:
+        return ""
+    packs = worded().values()
+    return next((pack.id for pack in packs if (words := _in_words(one, pack)) and words.sha == sha), None)
+
+
+def in_words_of(judge: Judge, sheets: Iterable[Sheet]) -> tuple[Sheet, ...]:
+    """Return instruments in the words a judge is told; raise `PromptError` where these do not fit them."""
+    pack = worded().get(judge.words)
+    return tuple(reworded(one, pack.judges) for one in sheets) if pack else tuple(sheets)
+
+
+def _same(name: Instrument, pack: Pack) -> bool:
+    """Tell whether a pack leaves the words of an instrument as they are."""
+    words = _in_words(sheet(name), pack) if name in INSTRUMENTS else None
+    return words is not None and words.sha == sheet(name).sha
+
+
+def _in_words(one: Sheet, pack: Pack) -> Sheet | None:
+    try:
+        return reworded(one, pack.judges)
+    except PromptError:
+        return None
+
+
 def order(judge: str, sheets: Iterable[Sheet], samples: int = 3, *, kept: bool = True) -> Order:
     """Return what is to be scored by the rules or by this browser session's model."""
     now = voices.cast()
-    opener = None if judge == RULES else partial(open_models, now)
+    opener = None if judge == RULES else spending.opening(now, "judging")
     return Order(judge, tuple(sheets), opener, now.fan_out, samples, kept)
 
 

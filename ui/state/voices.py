@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import streamlit as st
 from pydantic import SecretStr
 
-from magnet_core.cast import REHEARSAL, Cast, Voice, open_models
+from magnet_core.cast import REHEARSAL, Cast, Voice
 from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError, StoreError
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
 from magnet_core.scoring.judge import JUDGE, RULES
+from ui.state import spending
 from ui.state.memory import engine, owner, say, scorer, settings
 
 PACES: dict[str, float] = {"Calm": 15.0, "Brisk": 45.0, "At once": 0.0}
@@ -38,10 +38,10 @@ def set_cast(new: Cast) -> None:
     """Let other models speak in this browser session from the next turn on, in what is running too."""
     st.session_state["cast"] = new
     now = cast()
-    engine().recast(owner(), partial(open_models, now), now.fan_out)
     with suppress(StoreError):
+        engine().recast(owner(), spending.opening(now, "session"), now.fan_out)
         judge = judge_model() or RULES
-        scorer().recast(owner(), judge, None if judge == RULES else partial(open_models, now), now.fan_out)
+        scorer().recast(owner(), judge, None if judge == RULES else spending.opening(now, "judging"), now.fan_out)
 
 
 def key_for(base_url: str) -> SecretStr | None:
@@ -117,14 +117,43 @@ def model_line() -> str:
 
 def known() -> dict[str, Voice]:
     """Return the voices that are set up here, by the names of their models."""
+    return {voice.model: voice for voice in reversed(_all())}
+
+
+def _all() -> list[Voice]:
+    """Return every voice that is set up here, the one that speaks for most first."""
     now = cast()
     found = [now.default, *now.overrides.values(), Voice()]
-    try:
+    with suppress(SettingsError):
         own = settings().cast()
         found += [own.default, *own.overrides.values()]
-    except SettingsError:
-        pass
-    return {voice.model: voice for voice in reversed(found)}
+    return found
+
+
+def choices() -> dict[str, Voice]:
+    """Return the voices that are set up here by a name that tells them apart: the model, and its server where two have it."""
+    found = list(dict.fromkeys((voice.model, server_of(voice.base_url or OPENAI_URL)) for voice in _all()))
+    twice = {model for model, _ in found if sum(model == other for other, _ in found) > 1 and model != REHEARSAL}
+    return {name_of(voice, twice): voice for voice in reversed(_all())}
+
+
+def name_of(voice: Voice, twice: Collection[str] | None = None) -> str:
+    """Return the name by which a voice is listed; `twice` holds the models that several servers have."""
+    if twice is None:
+        return next((name for name, one in choices().items() if one == voice), voice.model)
+    return f"{voice.model} · {server_of(voice.base_url or OPENAI_URL)}" if voice.model in twice else voice.model
+
+
+def called(name: str) -> Voice:
+    """Return the voice by a name: one that is set up, or another model of a server that is, as in “model · server”."""
+    found = choices()
+    if name in found or name in known():
+        return found.get(name) or known()[name]
+    servers = [voice for voice in found.values() if voice.model != REHEARSAL]
+    model, _, server = (part.strip() for part in name.partition(" · "))
+    there = next((v for v in servers if server and server_of(v.base_url or OPENAI_URL) == server), None)
+    first = next(iter(servers), Voice())
+    return (there or first).model_copy(update={"model": model if there else name})
 
 
 def has_server() -> bool:
@@ -134,10 +163,7 @@ def has_server() -> bool:
 
 def cast_of(model: str) -> Cast:
     """Return a cast in which one model speaks for everybody: one that is set up, or another on a server that is."""
-    found = known()
-    server = next((voice for voice in found.values() if voice.model != REHEARSAL), Voice())
-    voice = found.get(model) or server.model_copy(update={"model": model})
-    return cast().model_copy(update={"default": voice, "overrides": {}})
+    return cast().model_copy(update={"default": called(model), "overrides": {}})
 
 
 def judge_model() -> str:
@@ -149,10 +175,10 @@ def judge_model() -> str:
 def opener(model: str) -> tuple[Callable[[asyncio.Semaphore], Any], FanOut]:
     """Return what opens a model for the lab, and how its calls leave."""
     now = cast_of(model).model_copy(update={"pace": 0.0})
-    return partial(open_models, now), now.fan_out
+    return spending.opening(now, "lab"), now.fan_out
 
 
 def judge_opener() -> tuple[Callable[[asyncio.Semaphore], Any], FanOut]:
     """Return what opens this browser session's judge for the lab, and how its calls leave."""
     now = cast()
-    return partial(open_models, now), now.fan_out
+    return spending.opening(now, "lab"), now.fan_out

@@ -1,0 +1,47 @@
+"""Which pairs raters are given: sessions with the same client over the same length, made differently, in a drawn order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from itertools import combinations
+
+from magnet_core.domain import Session
+from magnet_core.scoring.aspects import Case, Half, Pair, drawn
+from magnet_core.scoring.compare import client_key, configuration_of
+from magnet_core.scoring.configuration import Configuration
+
+
+def in_order(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return the pairs in a drawn order that says nothing of what made them.
+
+    It is the same for all raters, so that those who stop early have rated the same pairs and can be compared.
+    """
+    return sorted(pairs, key=lambda pair: drawn("order", pair.id))
+
+
+def pairs_among(cases: Sequence[Case], makers: Collection[Configuration], most: int = 1) -> list[Pair]:
+    """Return pairs of sessions by different ones of some makers with the same client over the same length.
+
+    At most so many of each client and two makers; which, is drawn once, so that asking again gives the same.
+    """
+    clients: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.turns and case.half.maker in makers:
+            clients[case.key].append(case)
+    found: dict[tuple[str, frozenset[Configuration]], list[Pair]] = defaultdict(list)
+    for key, own in clients.items():
+        for one, two in combinations(own, 2):
+            if one.half.maker != two.half.maker:
+                found[key, frozenset((one.half.maker, two.half.maker))].append(Pair.of(one, two))
+    return [pair for pairs in found.values() for pair in sorted(pairs, key=lambda pair: pair.id)[:most]]
+
+
+def case_of(session: Session) -> Case:
+    """Return a session as something that could be compared."""
+    return Case(
+        half=Half(session=session.id, maker=configuration_of(session)),
+        client=session.profile.name,
+        key=client_key(session.profile, session.max_turns, session.min_turns),
+        turns=len(session.turns),
+    )

@@ -1,0 +1,1 @@
+"""The Compare page, a module for each thing it draws."""

@@ -1,0 +1,123 @@
+"""The form of a test case: what is expected of an agent's answer in a moment."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+from pydantic import ValidationError
+
+from magnet_core import lab
+from magnet_core.domain import Moment, Session
+from magnet_core.errors import MagnetError
+from magnet_core.lab import RULES, Case, Rule
+from magnet_core.lab.cases import case_id, free_title
+from ui import state, theme
+
+NEW, CHANGED = "lab_case", "lab_case_edit"
+"""Begin the names of the fields of a new case, and of one that is changed."""
+
+
+def make_case(moment: Moment, session: Session, number: int, agent: str) -> None:
+    """Draw the form that keeps a moment as a test case."""
+    place = "the plan" if number == 0 else f"turn {number}"
+    usual = f"{theme.title_of(agent)}, {place}"
+    with st.popover("Make a test case", icon=":material/rule:", key=NEW, on_change="rerun"):
+        st.html('<p class="hint">Keeps this moment, and what is expected of the agent in it.</p>')
+        fields(NEW, f"{usual}: what is expected")
+        source = f"{session.profile.name}, {place}, session {session.id}"
+        st.button("Keep this test case", type="primary", key=f"{NEW}_go", on_click=keep_case, args=(moment, source, usual))
+    if title := state.kept(f"{NEW}_kept"):
+        state.forget(f"{NEW}_kept")
+        st.html(f'<p class="hint" role="status">Kept: {escape(title)}</p>', width="content")
+
+
+def fields(stem: str, placeholder: str) -> None:
+    """Draw the fields of a case."""
+    st.text_input("Name", key=f"{stem}_title", max_chars=120, placeholder=placeholder)
+    kind = st.selectbox("The answer", list(RULES), key=f"{stem}_kind", format_func=lambda k: RULES[k])
+    if kind in ("contains", "lacks"):
+        st.text_input(
+            "Words", key=f"{stem}_text", max_chars=400,
+            help="Several, with | between them: one of them counts. Capitals and the kind of apostrophe, quotation mark or dash "
+            "make no difference.",
+        )  # fmt: skip
+    elif kind == "judge":
+        st.text_area(
+            "Question about the answer", key=f"{stem}_question", max_chars=400, height=90,
+            placeholder="Does it take up what the client has just said?",
+            help="Put to the judge's model of the Models page, with all that the agent was shown. A yes is expected; what cannot be "
+            "read is missing, never a yes.",
+        )  # fmt: skip
+    elif kind == "at-most-words":
+        if state.kept(f"{stem}_most") is None:
+            state.keep(f"{stem}_most", 60)
+        st.number_input("Words at most", 1, 2000, key=f"{stem}_most")
+
+
+def rule_in(stem: str) -> Rule | None:
+    """Return the rule that stands in the fields; None, with a sentence kept, where it is none yet."""
+    kind = state.kept(f"{stem}_kind")
+    field = {"contains": "text", "lacks": "text", "judge": "question"}.get(kind or "", "")
+    try:
+        return Rule(
+            kind=kind,
+            text=state.kept(f"{stem}_{field}") or "" if field else "",
+            most=int(state.kept(f"{stem}_most") or 0) if kind == "at-most-words" else 0,
+        )
+    except ValidationError as error:
+        state.say(f"This is no rule yet: {error.errors()[0]['msg'].removeprefix('Value error, ')}.")
+        return None
+
+
+def keep_case(moment: Moment, source: str, usual: str) -> None:
+    """Keep a new case, under a name of its own."""
+    if (rule := rule_in(NEW)) is None:
+        return
+    try:
+        taken = [case.title for case in state.store().cases.all()]
+        title = free_title((state.kept(f"{NEW}_title") or "").strip() or f"{usual}: {_short(rule)}", taken)
+        case = Case(id=case_id(), title=title, moment=lab.case_moment(moment), rule=rule, source=source)
+        state.store().cases.save(case)
+    except MagnetError as error:
+        return state.say(str(error))
+    state.keep(f"{NEW}_kept", title)
+    state.keep(NEW, False)
+    state.forget(f"{NEW}_title", f"{NEW}_text", f"{NEW}_question")
+
+
+def _short(rule: Rule) -> str:
+    """Return what is expected in a few words."""
+    words = rule.text.strip() if rule.question else rule.told
+    return words if len(words) <= 60 else f"{words[:60].rpartition(' ')[0]} …"
+
+
+def edit_case(case: Case, others: list[str]) -> None:
+    """Draw the form that changes what is expected in a case; its moment stays."""
+    stem = f"{CHANGED}_{case.id}"
+    with st.popover("Edit", icon=":material/edit:", key=stem, on_change="rerun"):
+        if state.kept(f"{stem}_kind") is None:
+            fill(stem, case)
+        fields(stem, case.title)
+        st.button("Save the test case", type="primary", key=f"{stem}_go", on_click=change_case, args=(case, stem, others))
+        st.html('<p class="hint">Results of before stay, and say that the case has changed.</p>')
+
+
+def fill(stem: str, case: Case) -> None:
+    state.keep(f"{stem}_title", case.title)
+    state.keep(f"{stem}_kind", case.rule.kind)
+    state.keep(f"{stem}_text", "" if case.rule.question else case.rule.text)
+    state.keep(f"{stem}_question", case.rule.question)
+    state.keep(f"{stem}_most", case.rule.most or 60)
+
+
+def change_case(case: Case, stem: str, others: list[str]) -> None:
+    if (rule := rule_in(stem)) is None:
+        return
+    title = free_title((state.kept(f"{stem}_title") or "").strip() or case.title, others)
+    try:
+        state.store().cases.save(case.model_copy(update={"title": title, "rule": rule}))
+    except MagnetError as error:
+        return state.say(str(error))
+    state.keep(stem, False)
+    state.forget(*(f"{stem}_{field}" for field in ("title", "kind", "text", "question", "most")))

@@ -1,0 +1,73 @@
+"""What a run of the lab will take, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from magnet_core import lab
+from magnet_core.costs import price_of_usage, today
+from magnet_core.domain import Usage
+from magnet_core.lab import Cost, Sample
+from magnet_core.models import Chunk, Player, Request
+from ui import state
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Stands for a model where only its name counts, as in an estimate."""
+
+    name: str
+
+    @property
+    def player(self) -> Player:
+        return Player(self)
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        raise NotImplementedError
+        yield Chunk()
+
+
+def priced(models: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return dollars for a million tokens in and out, by model, as far as they are known today."""
+    book, day = state.spending.prices(), datetime.now(UTC).date()
+    return {name: (price.input, price.output) for name in models if (price := book.on(name, day))}
+
+
+def cost_line(cost: Cost) -> str:
+    """Return what a run will take, in a line."""
+    calls = "1 call" if cost.calls == 1 else f"{cost.calls:,} calls"
+    if cost.calls and cost.calls == cost.rehearsed:
+        return (
+            f'<p class="facts cost"><span><b>{calls}</b></span><span>of the rehearsal cast: no tokens, no price</span></p>'
+        )
+    price = "–" if cost.price is None else "nothing" if cost.price == 0 else f"about {dollars(cost.price)}"
+    rehearsed = f"<span>{cost.rehearsed:,} of them rehearsed, without tokens</span>" if cost.rehearsed else ""
+    return (
+        f'<p class="facts cost"><span><b>{calls}</b></span>{rehearsed}<span>about <b>{cost.tokens_in:,}</b> tokens in, '
+        f"<b>{cost.tokens_out:,}</b> out</span><span>price <b>{price}</b></span></p>"
+    )
+
+
+def used_line(samples: Sequence[Sample]) -> str:
+    """Return what a run really took, in a line; empty where only the rehearsal cast spoke."""
+    book, day = state.spending.prices(), today()
+
+    def price(model: str, usage: Usage) -> float | None:
+        return price_of_usage(model, usage, book, day)
+
+    used = lab.used(samples, price)
+    if not used.calls:
+        return ""
+    cost = "–" if used.price is None else dollars(used.price)
+    if used.uncounted == used.calls:
+        tokens = "The server did not say how many tokens were used"
+    else:
+        tokens = f"Used: <b>{used.tokens_in:,}</b> tokens in, <b>{used.tokens_out:,}</b> out"
+        tokens += f" (not told for {used.uncounted} of {used.calls} answers)" if used.uncounted else ""
+    return f'<p class="facts cost"><span>{tokens}</span><span>price <b>{cost}</b></span></p>'
+
+
+def dollars(amount: float) -> str:
+    return f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"

@@ -1,0 +1,115 @@
+"""Runs of the lab, agents' and judges' alike: the one going on, those that are kept, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from magnet_core.errors import MagnetError
+from magnet_core.lab import Experiment
+from magnet_core.lab.experiments import to_csv, to_json
+from magnet_core.scoring.judge import JUDGE
+from ui import state
+from ui.bench import Bench, Look, Wanted
+from ui.lab.moment import apart
+
+PAGE = 4
+"""How many moments are shown at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of a view; `stem` begins the names of its fields."""
+
+    stem: str
+    of_judges: bool = False
+
+    @property
+    def job(self) -> Bench | None:
+        return state.kept(f"{self.stem}_job")
+
+    @property
+    def live(self) -> bool:
+        return (job := self.job) is not None and job.look().live
+
+    @property
+    def newest(self) -> Experiment | None:
+        """The run that was begun last, with its answers once it is over."""
+        made, job = state.kept(f"{self.stem}_plan"), self.job
+        if made and job and not made.samples and not job.look().live:
+            made = answered(made, job.look())
+            state.keep(f"{self.stem}_plan", made)
+        return made
+
+    def start(self, wanted: list[Wanted], made: Experiment) -> None:
+        """Ask all variants in the background; the answers are kept as soon as they are whole."""
+        planned, store = made.model_copy(update={"made": datetime.now(UTC)}), state.store()
+
+        def keep(look: Look) -> None:
+            if look.samples:
+                store.experiments.keep(answered(planned, look))
+
+        state.keep(f"{self.stem}_job", state.runs.try_prompts(wanted, made.agent, keep))
+        state.keep(f"{self.stem}_plan", planned)
+        state.forget(f"{self.stem}_shown_for")
+
+    def at_hand(self, fits: Callable[[Experiment], bool]) -> Experiment | None:
+        """Draw the list of runs that are kept; return the one going on, the one chosen, or the last one that fits."""
+        made = self.newest
+        if self.live:
+            return made
+        return self._chosen(made if made and fits(made) else None)
+
+    def is_newest(self, here: Experiment) -> bool:
+        return (made := self.newest) is not None and made.id == here.id
+
+    def paged(self, here: Experiment) -> int:
+        """Draw the pages of a run over many moments; return the page at hand, 0 for the first."""
+        pages = -(-len(here.moments) // PAGE)
+        return 0 if pages < 2 else st.pagination(pages, key=f"{self.stem}_page_{here.id}") - 1
+
+    def files(self, here: Experiment) -> None:
+        """Draw the buttons that save a run's answers."""
+        name = f"lab-{here.agent}-{here.made:%Y%m%d-%H%M%S}"
+        with st.container(horizontal=True, gap="small"):
+            for kind, make, type in (("CSV", to_csv, "text/csv"), ("JSON", to_json, "application/json")):
+                st.download_button(
+                    f"Answers as {kind}", make(here), f"{name}.{kind.lower()}", type, key=f"{self.stem}_{kind.lower()}",
+                    icon=":material/download:", on_click="ignore",
+                )  # fmt: skip
+
+    def _chosen(self, here: Experiment | None) -> Experiment | None:
+        try:
+            past = {p.id: p for p in state.store().experiments.past() if (p.agent == JUDGE) == self.of_judges}
+        except MagnetError:
+            return here
+        if not past:
+            return here
+        own, shown = here.id if here else "", f"{self.stem}_shown"
+        if state.kept(f"{shown}_for") != own or state.kept(shown) not in ("", *past):
+            state.keep(f"{shown}_for", own)
+            state.keep(shown, own)
+        listed = {id: f"{one.made:%d %b, %H:%M:%S} UTC · {one.title}" for id, one in past.items()}
+        names = apart({"": "None"} | listed)
+        if here and own not in names:
+            names[own] = here.title
+        chosen = st.selectbox(
+            "Runs that are kept", list(names), key=shown, format_func=lambda id: names.get(id, str(id)), persist_state="session",
+            help="The newest runs of the lab with all their answers; the oldest goes when there are more than forty.",
+        )  # fmt: skip
+        if not chosen or (here and chosen == own):
+            return here if chosen else None
+        try:
+            return state.store().experiments.of(chosen)
+        except MagnetError as error:
+            state.say(str(error))
+            return here
+
+
+def answered(planned: Experiment, look: Look) -> Experiment:
+    """Return a run with the answers that came."""
+    ended = {"failed": look.error, "stopped": "Stopped before all answers came."}.get(look.state, "")
+    return planned.model_copy(update={"samples": look.samples, "ended": ended})

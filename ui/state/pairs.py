@@ -1,0 +1,50 @@
+"""The sessions of the library as raters could be given them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from magnet_core.errors import StoreError
+from magnet_core.methods import METHODS
+from magnet_core.scoring.aspects import Case
+from magnet_core.scoring.compare import OURS, left_out, pack_for
+from magnet_core.scoring.queue import case_of
+
+if TYPE_CHECKING:
+    from magnet_core.store import Entry
+
+from ui.state import prompts
+from ui.state.memory import say, store
+
+
+def cases(entries: Iterable[Entry]) -> list[tuple[Case, str]]:
+    """Return sessions that have a turn, each with why it is no fair sample of what made it, or nothing; each is read once."""
+    held, found = _cases(), []
+    for entry in entries:
+        if not entry.turns:
+            continue
+        known = (entry.id, entry.turns, entry.ended)
+        if known not in held:
+            try:
+                session = store().session(entry.id)
+            except StoreError as error:
+                say(str(error))
+                continue
+            held[known] = (case_of(session), left_out(session))
+        found.append(held[known])
+    return found
+
+
+def pack_titles() -> dict[str, str]:
+    """Return the titles of the library's prompt packs by what a session made with them says of its prompts."""
+    packs = [pack for pack in prompts.pack_list() if pack.prompts]
+    return {pack_for(method, pack.texts): pack.title for pack in packs for method in METHODS} | {OURS: ""}
+
+
+@st.cache_resource(show_spinner=False)
+def _cases() -> dict[tuple[str, int, bool], tuple[Case, str]]:
+    """Return what was read of sessions, by id and how far each had come."""
+    return {}
