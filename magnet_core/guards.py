@@ -37,6 +37,8 @@ Guard = Callable[[Answer], Problem | None]
 
 NEAR = 0.85
 """Share of words in common, in order, from which two messages count as a near repetition."""
+STUTTER = 5
+"""Words from which a sentence that stands twice in one message counts as a repetition."""
 
 _ROLES = r"reflection|questioning|solutions|normali[sz]ing|psycho-?education"
 _META = re.compile(
@@ -121,6 +123,17 @@ def repetition(answer: Answer) -> Problem | None:
     return None
 
 
+def stutter(answer: Answer) -> Problem | None:
+    """Refuse an answer that says a sentence of its own again."""
+    said: set[tuple[str, ...]] = set()
+    for sentence in re.split(r"(?<=[.!?…])\s+|\n+", answer.text):
+        words = tuple(_words(sentence))
+        if len(words) >= STUTTER and words in said:
+            return Problem("repetition", f"it says “{sentence.strip()[:60]}” more than once.")
+        said.add(words)
+    return None
+
+
 def echo(answer: Answer) -> Problem | None:
     """Refuse an answer that gives the other speaker's last message back."""
     moment = answer.moment
@@ -154,7 +167,7 @@ def first_problem(guards: Iterable[Guard], answer: Answer) -> Problem | None:
     return next((problem for guard in guards if (problem := guard(answer))), None)
 
 
-SPOKEN: tuple[Guard, ...] = (empty, truncated, meta, other_speaker, repetition, echo)
+SPOKEN: tuple[Guard, ...] = (empty, truncated, meta, other_speaker, stutter, repetition, echo)
 """The guards of everyone who speaks."""
 WRITTEN: tuple[Guard, ...] = (empty, truncated)
 """The guards of structured answers."""

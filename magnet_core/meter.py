@@ -169,15 +169,14 @@ class Budget:
                 "Take the limit away to go on."
             )
         spent = self.used or 0.0
-        whose = "today's budget" if self._daily else "the budget"
+        whose = "the limit of a day" if self._daily else "the budget"
+        mend = "Raise it on the Trace page to go on." if self._daily else "Raise it to go on."
         if spent >= limit.amount:
-            raise BudgetSpent(
-                f"{whose.capitalize()} of {limit} is spent: {amount(spent, limit.unit)} were used. Raise the limit to go on."
-            )
+            raise BudgetSpent(f"{whose.capitalize()}, {limit}, is spent: {amount(spent, limit.unit)} were used. {mend}")
         if spent + self._ahead(model, tokens) > limit.amount:
             raise BudgetSpent(
-                f"{whose.capitalize()} of {limit} does not reach for the next call: {amount(spent, limit.unit)} were used, and "
-                "calls under way use more. Raise the limit to go on."
+                f"{whose.capitalize()}, {limit}, does not reach for the next call: {amount(spent, limit.unit)} were used, and "
+                f"calls under way use more. {mend}"
             )
 
     def _ahead(self, model: str, tokens: int) -> float:

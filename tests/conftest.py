@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from magnet_core.store import Store
 from magnet_core.store.database import TABLES, Database
 from tests.llm_server import LlmServer, Manners
+
+SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT", "MAGNET_AZURE_API_VERSION")
 
 
 @pytest.fixture
@@ -51,6 +54,16 @@ def stay_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded(connect))
     monkeypatch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
     monkeypatch.setattr(socket, "getaddrinfo", guarded_lookup)
+
+
+@pytest.fixture(autouse=True)
+def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test a library of its own, the built-in cast and no collector; what a page kept for all visitors is gone."""
+    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "")
+    if streamlit := sys.modules.get("streamlit"):  # what has not been imported has kept nothing
+        streamlit.cache_resource.clear()
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
-"""A model for tests: distinct words for every agent, turn and attempt, and failures on demand."""
+"""What stands in a model's place: distinct words for every agent, turn and attempt, failures on demand; and finished sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import cache
+from typing import Any
 
-from magnet_core.domain import CbtTechnique, Session
+from magnet_core.cast import Cast, open_models
+from magnet_core.domain import AgentCall, Attitude, CbtTechnique, Session, Usage
 from magnet_core.errors import ModelError
 from magnet_core.events import SessionFinished
 from magnet_core.models import Chunk, Player, Request
@@ -58,3 +61,38 @@ async def finished(turns: int = 3, model: Scripted | None = None, **more: object
         if isinstance(event, SessionFinished):
             session = event.session
     return session
+
+
+def made(cast: Cast, turns: int = 8, client: int = 0, attitude: Attitude | None = None, **more: Any) -> Session:
+    """Return the session that a cast makes with a sample client."""
+
+    async def work() -> Session:
+        async with open_models(cast) as models:
+            profile = samples()[client]
+            session = new_session(
+                profile.with_attitude(attitude or profile.attitude), max_turns=turns, models=models, **more
+            )
+            async for event in run_session(session, models, live=False):
+                session = getattr(event, "session", session)
+            return session
+
+    return asyncio.run(work())
+
+
+def rehearsed(turns: int = 8, client: int = 0, **more: Any) -> Session:
+    """Return a new session of the built-in cast."""
+    return made(Cast(), turns, client, **more)
+
+
+@cache
+def rehearsed_once(turns: int = 8, client: int = 0, method: str = "magnet") -> Session:
+    """Return a session of the built-in cast, the same one each time."""
+    return rehearsed(turns, client, method=method)
+
+
+def call(
+    model: str = "m", read: int | None = 1000, cached: int | None = None, wrote: int | None = 100, **more: Any
+) -> AgentCall:
+    """Return a call of an agent, with the tokens it read and wrote."""
+    usage = Usage(prompt_tokens=read, cached_tokens=cached, completion_tokens=wrote)
+    return AgentCall(**({"agent": "plain", "model": model, "prompt_sha": "x", "output": "", "usage": usage} | more))

@@ -390,6 +390,10 @@ def _example(schema: dict[str, Any], words: Iterator[str], number: int) -> Any:
     return None
 
 
+Start = Callable[..., LlmServer]
+"""What starts a server with the manners given."""
+
+
 @contextmanager
 def llm_server(manners: Manners | None = None) -> Iterator[LlmServer]:
     """Run a server while the context is open."""

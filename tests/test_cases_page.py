@@ -12,16 +12,10 @@ from streamlit.testing.v1 import AppTest
 from magnet_core.lab import wordings
 from magnet_core.lab.cases import to_file
 from magnet_core.prompts import load
-from tests.test_lab_page import Start, finished, open_page, own_library, press, rehearsed, words  # noqa: F401
+from tests.fakes import rehearsed
+from tests.llm_server import Start
+from tests.screen import in_library, job_done, open_lab, press, use_model, words
 from ui import state
-
-
-def with_model(endpoint: Start, monkeypatch: pytest.MonkeyPatch, answer: Any) -> Any:
-    server = endpoint(answer=answer)
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
-    return server
 
 
 def make(at: AppTest, kind: str, **fields: Any) -> None:
@@ -40,13 +34,13 @@ def to_cases(at: AppTest) -> AppTest:
 
 def ran(at: AppTest, button: str = "lab_cases_go") -> str:
     press(at, button)
-    finished(at, "lab_cases_job")
+    job_done(at, "lab_cases_job")
     return words(at)
 
 
 def test_a_moment_becomes_a_case_and_all_cases_are_run_kept_and_counted() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     make(at, "at-most-words", most=2)
     make(at, "one-question")
     make(at, "one-question")
@@ -61,16 +55,17 @@ def test_a_moment_becomes_a_case_and_all_cases_are_run_kept_and_counted() -> Non
     told = ran(at)
     assert "Broken</b>: kept 0 of 2" in told and "Kept</b>: kept 2 of 2" in told and "2 of 3 kept" in told
     st.cache_resource.clear()
-    again = to_cases(open_page())
+    again = to_cases(open_lab())
     assert "2 of 3 kept" in words(again) and "UTC · hash" in words(again)
 
 
 def test_one_case_is_run_and_two_packs_stand_beside_each_other(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    server = with_model(endpoint, monkeypatch, lambda body, n: "One?" if "MY WORDS" in json.dumps(body) else "One? Two?")
+    session = in_library(rehearsed(2))
+    server = endpoint(answer=lambda body, n: "One?" if "MY WORDS" in json.dumps(body) else "One? Two?")
+    use_model(monkeypatch, server.url)
     mine = load()["responder"].model_copy(update={"role": "responder: MY WORDS."})
     pack = state.store().packs.new("Mine", [mine])
-    at = open_page(session=session.id)
+    at = open_lab(session=session.id)
     make(at, "one-question", title="One at most")
     make(at, "lacks", text="two")
     to_cases(at)
@@ -89,33 +84,29 @@ def test_one_case_is_run_and_two_packs_stand_beside_each_other(endpoint: Start, 
 
 
 def test_a_server_that_is_down_breaks_no_case(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     server = endpoint(status=401, body=json.dumps({"error": {"message": "no"}}))
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
-    at = open_page(session=session.id)
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id)
     make(at, "one-question")
     told = ran(to_cases(at))
     assert "Undecided</b>: 1 without an answer" in told and "none could be decided" in told and "Broken" not in told
 
 
 def test_a_run_that_is_stopped_keeps_no_half_results(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint(first_token=30).url)
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    st.cache_resource.clear()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(first_token=30).url)
+    at = open_lab(session=session.id)
     make(at, "one-question")
     press(to_cases(at), "lab_cases_go")
     assert "running" in words(at)
     press(at, "lab_cases_stop")
-    finished(at, "lab_cases_job")
+    job_done(at, "lab_cases_job")
     assert "Stopped after 0 of 1 answers" in words(at) and "not run" in words(at) and state.store().cases.results() == []
 
 
 def test_a_judge_says_whether_cases_are_as_expected(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     verdicts = ['{"reason": "It is <b>kind</b>.", "answer": "yes"}', "I could not say."]
     asked: list[str] = []
 
@@ -126,8 +117,8 @@ def test_a_judge_says_whether_cases_are_as_expected(endpoint: Start, monkeypatch
         asked.append(told)
         return verdicts.pop(0)
 
-    with_model(endpoint, monkeypatch, answer)
-    at = open_page(session=session.id)
+    use_model(monkeypatch, endpoint(answer=answer).url)
+    at = open_lab(session=session.id)
     make(at, "judge")
     assert "write the question" in "".join(w.value for w in at.warning)
     make(at, "judge", question="Is it warm?")
@@ -148,8 +139,8 @@ def test_a_judge_says_whether_cases_are_as_expected(endpoint: Start, monkeypatch
 
 
 def test_without_a_model_a_judges_case_is_undecided() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     make(at, "judge", question="Is it warm?")
     to_cases(at)
     assert "No language model is set as judge" in words(at)
@@ -158,8 +149,8 @@ def test_without_a_model_a_judges_case_is_undecided() -> None:
 
 
 def test_a_case_is_edited_deleted_and_brought_back() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     make(at, "at-most-words", most=2)
     assert "Broken" in ran(to_cases(at))
     [case] = state.store().cases.all()
@@ -178,8 +169,8 @@ def test_a_case_is_edited_deleted_and_brought_back() -> None:
 
 
 def test_cases_are_taken_in_from_a_file() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     make(at, "one-question")
     [case] = state.store().cases.all()
     text = to_file([case])

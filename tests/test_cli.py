@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from magnet_core.packs import FORMAT
 from magnet_core.session import new_session
 from tests.fakes import Scripted, finished
 from tests.llm_server import LlmServer
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -260,17 +260,10 @@ def parts(out: Path) -> dict[str, Session]:
     return {p.stem: importers.read_file(p) for p in (out / ".unfinished").glob("*.part")}
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.01)
-
-
 def test_a_kill_takes_the_running_turn_at_most(tmp_path: Path, endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint(tokens=1, first_token=0.01)
     running = begin(server.url, tmp_path)
-    until(lambda: any(len(session.turns) >= 3 for session in parts(tmp_path).values()))
+    wait_until(lambda: any(len(session.turns) >= 3 for session in parts(tmp_path).values()))
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
     kept, whole = parts(tmp_path), {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.json")}
@@ -292,7 +285,7 @@ def test_a_kill_takes_the_running_turn_at_most(tmp_path: Path, endpoint: Callabl
 def test_an_interrupt_ends_cleanly_and_the_key_is_nowhere(tmp_path: Path, endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint(tokens=1, first_token=0.01, key="sk-secret-word")
     running = begin(server.url, tmp_path, OPENAI_API_KEY="sk-secret-word")
-    until(lambda: any(session.turns for session in parts(tmp_path).values()))
+    wait_until(lambda: any(session.turns for session in parts(tmp_path).values()))
     running.send_signal(signal.SIGINT)
     out, said = running.communicate(timeout=20)
     assert running.returncode == 130, said

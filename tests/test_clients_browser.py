@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from magnet_core.profile_fields import build
 from magnet_core.profile_files import profiles_json
-from tests.test_browser import CHROMIUM, chromium, idle, page, press, serving, set_pace, where
+from tests.browser import CHROMIUM, chromium, idle, page, press, serving, set_pace, where
 
 __all__ = ["chromium", "page"]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 import yaml
 from streamlit.testing.v1 import AppTest
 
@@ -20,6 +19,7 @@ from magnet_core.models import Chunk, Player, Request
 from magnet_core.profile_fields import build, fields, flat
 from magnet_core.profile_files import profiles_csv, profiles_json
 from magnet_core.profiles import row, samples
+from tests.screen import fresh, press, words
 from ui import care, clients, state
 
 ROOT = Path(__file__).parent.parent
@@ -32,32 +32,10 @@ NOTES = (
 HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> **bold** :red[x]"
 
 
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
 @pytest.fixture
 def app() -> AppTest:
     """Open the clients page from the frame."""
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.session_state["pace"] = "At once"
-    return at.run().switch_page(PAGE).run()
-
-
-def words(at: AppTest) -> str:
-    """Return all HTML of the page in one text."""
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
-def press(at: AppTest, key: str) -> AppTest:
-    at.button(key=key).click().run()
-    assert not at.exception
-    return at
+    return fresh(pace="At once").run().switch_page(PAGE).run()
 
 
 def opened(at: AppTest) -> list[str]:
@@ -94,7 +72,7 @@ def rosa(**changes: Any) -> ClientProfile:
 def test_all_samples_are_there_in_the_frame_and_alone(app: AppTest) -> None:
     assert not app.exception
     assert set(opened(app)) == {profile.id for profile in samples()}
-    alone = AppTest.from_file(str(ROOT / PAGE), default_timeout=30).run()
+    alone = fresh(PAGE).run()
     assert not alone.exception and len(opened(alone)) == len(samples())
     press(alone, f"open_{MEI}")
     press(alone, "client_start")
@@ -155,9 +133,7 @@ def test_the_marks_say_what_the_prompts_do() -> None:
 
 def test_a_link_opens_a_client_and_an_unknown_one_says_so() -> None:
     for id, there in ((MEI, True), ("nobody-here", False)):
-        at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-        at.query_params["client"] = id
-        at.run()
+        at = fresh(PAGE, {"client": id}).run()
         assert not at.exception
         assert ("client_start" in {button.key for button in at.button}) == there
         assert any("nobody" in warning.value for warning in at.warning) != there

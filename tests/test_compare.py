@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import date
-from functools import cache
 from typing import Any
 
 import numpy
@@ -14,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magnet_core import prompts
-from magnet_core.cast import Cast, open_models
 from magnet_core.costs import Price, Prices, shipped
 from magnet_core.domain import AgentCall, Attitude, Session, Usage
 from magnet_core.profiles import samples
@@ -51,23 +48,12 @@ from magnet_core.scoring.compare import (
     twins,
 )
 from magnet_core.scoring.compare.numbers import delta_words, number
-from magnet_core.session import fork, new_session, run_session
+from magnet_core.session import fork, new_session
+from tests.fakes import rehearsed_once
 
 SLEEP = (1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4)
 """Student's sleep data (1908): extra hours with one drug over the other, for ten patients."""
 MAGNET, PLAIN = (Configuration(method=method, model="m") for method in ("magnet", "plain"))
-
-
-@cache
-def rehearsed(client: int = 0, method: str = "magnet") -> Session:
-    async def made() -> Session:
-        async with open_models(Cast()) as models:
-            session = new_session(samples()[client], method=method, max_turns=8, models=models)
-            async for event in run_session(session, models, live=False):
-                session = getattr(event, "session", session)
-            return session
-
-    return asyncio.run(made())
 
 
 def figure(client: str, configuration: Configuration, id: str, **values: float | None) -> Measured:
@@ -147,7 +133,7 @@ def test_time_and_variety_are_shown_and_never_called_better() -> None:
     rows = table(held, [MAGNET, PLAIN], MAGNET, {})
     assert [row.key for row in rows] == ["seconds", "ead"] and not any(row.differs for row in rows)
     assert all(row.cells[1].delta and row.cells[1].delta.apart for row in rows) and tally(rows).intervals == 0
-    assert measure(rehearsed(), shipped()).values["seconds"] is None, "the rehearsal's pace is no measurement"
+    assert measure(rehearsed_once(), shipped()).values["seconds"] is None, "the rehearsal's pace is no measurement"
 
 
 @given(st.lists(st.floats(-1e4, 1e4), min_size=5, max_size=12), st.sampled_from(["0 to 6", "$", "tokens", "s", "share"]))
@@ -247,7 +233,7 @@ def test_only_what_lies_wholly_on_one_side_of_zero_is_a_difference() -> None:
 
 
 def test_configurations_are_read_from_what_a_session_recorded() -> None:
-    session = rehearsed()
+    session = rehearsed_once()
     assert configuration_of(session) == Configuration(method="magnet", model="rehearsal", visibility="repaired")
     other = session.turns[0].model_copy(
         update={
@@ -277,7 +263,7 @@ def test_settings_count_only_where_they_are_not_the_agents_own() -> None:
     assert sampling_for("magnet", Sampling(temperature=0.7)) == Sampling(temperature=0.7), "the selector has not"
     two = [MAGNET, MAGNET.model_copy(update={"sampling": Sampling(temperature=0.2)})]
     assert [name_of(c, two) for c in two] == ["MAGneT, agents' own settings", "MAGneT, temperature 0.2"]
-    assert configuration_of(rehearsed()).sampling == OWN
+    assert configuration_of(rehearsed_once()).sampling == OWN
 
 
 def test_a_pack_is_known_before_the_first_session_with_it() -> None:
@@ -297,7 +283,7 @@ LISTED = Prices(entries=(Price(model="m", since=date(2026, 1, 1), input=1.0, out
 
 def grown(turns: int, tokens: bool = True) -> Session:
     """Return a finished plain session of a model whose prompts grow by 100 tokens a turn, one answer of it asked again."""
-    own = rehearsed(method="plain")
+    own = rehearsed_once(method="plain")
 
     def calls(number: int) -> tuple[AgentCall, ...]:
         used = Usage(prompt_tokens=100 * number, completion_tokens=10) if tokens else Usage()
@@ -354,7 +340,7 @@ def test_the_same_client_is_the_same_word_for_word() -> None:
 
 
 def test_what_people_or_forks_had_a_hand_in_is_left_out() -> None:
-    session = rehearsed()
+    session = rehearsed_once()
     typed = session.turns[-1].model_copy(update={"typed": ("client",)})
     assert left_out(session) == ""
     assert left_out(fork(session, 8)) == "forked"
@@ -365,7 +351,7 @@ def test_what_people_or_forks_had_a_hand_in_is_left_out() -> None:
 def test_the_papers_table_is_what_is_missing_until_it_is_made() -> None:
     wanted = paper_table(Configuration(method="magnet", model="rehearsal"))
     assert tuple(c.method for c in wanted) == PAPER
-    done = [measure(rehearsed(client, method), shipped()) for client in (0, 1) for method in ("magnet", "plain")]
+    done = [measure(rehearsed_once(8, client, method), shipped()) for client in (0, 1) for method in ("magnet", "plain")]
     keys = {m.client for m in done}
     gaps = missing(done, wanted, sorted(keys))
     assert len(gaps) == 8 and {c.method for c, _ in gaps} == set(PAPER) - {"magnet", "plain"}
@@ -382,7 +368,7 @@ def test_a_name_says_only_what_sets_apart() -> None:
 
 
 def test_dialogues_go_in_step_and_the_longer_one_goes_on_alone() -> None:
-    one: Any = rehearsed()
+    one: Any = rehearsed_once()
     assert all(not line.differs for line in side_by_side(one, one))
     lines = side_by_side(one, one.upto(5))
     assert [line.number for line in lines] == list(range(1, 9))
@@ -393,7 +379,7 @@ def test_dialogues_go_in_step_and_the_longer_one_goes_on_alone() -> None:
 
 
 def test_another_order_of_techniques_and_an_end_are_no_other_words() -> None:
-    one: Any = rehearsed()
+    one: Any = rehearsed_once()
     turn = one.turns[-1]
     picked = turn.choice.model_copy(update={"techniques": ("reflection", "solutions")})
     turned = turn.choice.model_copy(update={"techniques": ("solutions", "reflection")})

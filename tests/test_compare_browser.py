@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from magnet_core.store import Store
-from tests.test_browser import CHROMIUM, FLAGS, press, serving
+from tests.browser import CHROMIUM, FLAGS, press, serving
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 from pathlib import Path
 
@@ -10,34 +9,22 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from magnet_core import export
-from magnet_core.cast import Cast, open_models
 from magnet_core.cli import app
-from magnet_core.domain import Session
-from magnet_core.profiles import samples
-from magnet_core.session import new_session, run_session
+from tests.fakes import rehearsed
 
 
 def run(*args: object) -> Result:
     return CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": "160"})
 
 
-async def made(client: int, method: str) -> Session:
-    async with open_models(Cast()) as models:
-        session = new_session(samples()[client], method=method, max_turns=8, models=models)
-        async for event in run_session(session, models, live=False):
-            session = getattr(event, "session", session)
-        return session
-
-
 @pytest.fixture
-def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sessions(tmp_path: Path) -> Path:
     """Return a folder with five clients under two methods, and one session that is not finished."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
     folder = tmp_path / "made"
     folder.mkdir()
     for method in ("magnet", "plain"):
         for client in range(5):
-            whole = asyncio.run(made(client, method))
+            whole = rehearsed(8, client, method=method)
             (folder / f"{method}-{client}.json").write_text(export.native(whole), encoding="utf-8")
     (folder / "begun.json").write_text(export.native(whole.upto(3)), encoding="utf-8")
     return folder

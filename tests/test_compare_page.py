@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from magnet_core import prompts
-from magnet_core.cast import Cast, Voice, open_models
+from magnet_core.cast import Cast, Voice
 from magnet_core.costs import Price
 from magnet_core.domain import Session
 from magnet_core.errors import BudgetSpent
@@ -24,63 +18,21 @@ from magnet_core.profiles import samples
 from magnet_core.scoring.compare import PAPER
 from magnet_core.scoring.rater import rate
 from magnet_core.scoring.tables import Judge
-from magnet_core.session import new_session, run_session
+from magnet_core.session import new_session
+from tests.fakes import rehearsed
 from tests.llm_server import LlmServer
+from tests.screen import fresh, page_with, until, use_model, words
+from tests.waiting import wait_until
 from ui import state
 from ui.compare import making
 from ui.maker import SAME, Batch
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/judge/compare.py"
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
-def rehearsed(client: int = 0, turns: int = 8, **more: Any) -> Session:
-    """Return a session of the built-in cast."""
-
-    async def made() -> Session:
-        async with open_models(Cast()) as models:
-            session = new_session(samples()[client], max_turns=turns, models=models, **more)
-            async for event in run_session(session, models, live=False):
-                session = getattr(event, "session", session)
-            return session
-
-    return asyncio.run(made())
-
-
-def page_with(*sessions: Session, through_app: bool = True, **kept: Any) -> AppTest:
-    for session in sessions:
-        state.store().save(session)
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    for name, value in kept.items():
-        at.session_state[name] = value
-    at.run()
-    return at.switch_page(PAGE).run() if through_app else at
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
-def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 20.0) -> AppTest:
-    end = time.monotonic() + seconds
-    while not done(at):
-        assert time.monotonic() < end, words(at)
-        at.run()
-    return at
 
 
 @pytest.mark.parametrize("through_app", [False, True])
 def test_an_empty_library_offers_to_make_the_papers_table(through_app: bool) -> None:
-    at = page_with(through_app=through_app)
+    at = page_with(PAGE, through_app=through_app)
     assert not at.exception
     assert "30 of 30 are missing" in words(at)
     assert at.multiselect(key="compare_methods").value == [
@@ -89,7 +41,7 @@ def test_an_empty_library_offers_to_make_the_papers_table(through_app: bool) -> 
 
 
 def test_what_is_missing_is_made_rated_and_compared() -> None:
-    at = page_with(compare_methods=["magnet", "plain"])
+    at = page_with(PAGE, compare_methods=["magnet", "plain"])
     at.button(key="compare_make").click().run()
     until(at, lambda at: "Made 10 sessions" in words(at))
     at.run()
@@ -115,7 +67,7 @@ def test_what_an_earlier_job_left_unfinished_is_gone_on_with() -> None:
     begun = whole.upto(3)
     state.store().save(begun)
     state.store().tag(begun.id, ["comparison"])
-    at = page_with(compare_methods=["magnet"])
+    at = page_with(PAGE, compare_methods=["magnet"])
     at.button(key="compare_make").click().run()
     until(at, lambda at: "Made 5 sessions" in words(at))
     kept = state.store().session(begun.id)
@@ -125,7 +77,7 @@ def test_what_an_earlier_job_left_unfinished_is_gone_on_with() -> None:
 
 
 def test_the_chosen_clients_stay_chosen_as_sessions_come() -> None:
-    at = page_with(compare_methods=["magnet"])
+    at = page_with(PAGE, compare_methods=["magnet"])
     [field] = [str(m.key) for m in at.multiselect if m.key and m.key.startswith("compare_clients")]
     before = at.multiselect(key=field).value
     state.store().save(rehearsed(client=samples().index(next(p for p in samples() if before[3].startswith(f"{p.id}:")))))
@@ -134,18 +86,13 @@ def test_the_chosen_clients_stay_chosen_as_sessions_come() -> None:
 
 
 def test_a_job_stops_at_once_and_keeps_its_turns() -> None:
-    page_with()
+    page_with(PAGE)
     sessions = [new_session(profile, max_turns=20) for profile in samples()]
     slow = state.making.batch_of("rehearsal", sessions)
     job = state.maker().start([slow], owner="x")
-    end = time.monotonic() + 10
-    while not job.look().turns:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: job.look().turns, pause=0.01)
     state.maker().stop(job)
-    while job.look().live:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: not job.look().live, pause=0.01)
     now = job.look()
     assert now.state == "stopped" and now.finished < len(sessions)
     assert sum(entry.turns for entry in state.sessions.recent()) >= now.turns > 0
@@ -162,7 +109,7 @@ def served(server: LlmServer, sessions: list[Session], budget: Budget) -> Batch:
 
 def test_a_job_has_a_budget_of_its_own_and_stops_when_it_is_spent(endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint()
-    page_with()
+    page_with(PAGE)
     session = new_session(samples()[0], method="plain", max_turns=8)
     budget = Budget(Limit(amount=0.0005), state.spending.listed(state.store()))
     with pytest.raises(BudgetSpent, match="none is known for test-model"):
@@ -186,7 +133,7 @@ def test_a_job_has_a_budget_of_its_own_and_stops_when_it_is_spent(endpoint: Call
 
 def test_an_endpoint_that_fails_breaks_the_job_off_and_every_failure_is_told(endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint(status=400, body='{"error": {"message": "This model is gone."}}')
-    page_with()
+    page_with(PAGE)
     sessions = [new_session(p, method=m, max_turns=8) for p in samples() for m in ("magnet", "plain")]
     job = state.maker().start([served(server, sessions, Budget())], owner="x", lost=state.spending.book().write)
     assert job.future
@@ -201,7 +148,7 @@ def test_an_endpoint_that_fails_breaks_the_job_off_and_every_failure_is_told(end
 
 def test_two_sessions_stand_in_step_with_their_differences() -> None:
     one, other = rehearsed(), rehearsed(method="plain")
-    at = page_with(one, other, compare_view="two", compare_left=one.id, compare_right=other.id)
+    at = page_with(PAGE, one, other, compare_view="two", compare_left=one.id, compare_right=other.id)
     text = words(at)
     assert not at.exception
     assert text.count('class="twin') == 8 and "Turn 8" in text
@@ -222,13 +169,11 @@ def test_two_sessions_stand_in_step_with_their_differences() -> None:
 @pytest.fixture
 def priced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up a model with a price, on a server where nothing answers."""
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    st.cache_resource.clear()
+    use_model(monkeypatch, "http://127.0.0.1:9/v1")
 
 
 def test_a_priced_model_has_a_figure_before_its_first_session(priced: None) -> None:
-    at = page_with(compare_methods=["plain"])
+    at = page_with(PAGE, compare_methods=["plain"])
     assert at.multiselect(key="compare_models").value == ["test-model"], "the model that is set up comes first"
     assert "price not known" in words(at) and at.selectbox(key="compare_unit").value == "tokens"
     state.store().prices.keep([PRICE])
@@ -240,10 +185,8 @@ def test_a_priced_model_has_a_figure_before_its_first_session(priced: None) -> N
 def test_a_spent_limit_stops_the_job_and_stays_in_its_field(
     endpoint: Callable[..., LlmServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAGNET_MODEL", "test-model")
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint().url)
-    st.cache_resource.clear()
-    at = page_with(compare_methods=["magnet"], compare_unit="tokens")
+    use_model(monkeypatch, endpoint().url)
+    at = page_with(PAGE, compare_methods=["magnet"], compare_unit="tokens")
     at.number_input(key="compare_limit_tokens").set_value(30_000.0).run()
     for _ in range(2):
         at.button(key="compare_make").click().run()
@@ -256,7 +199,7 @@ def test_a_spent_limit_stops_the_job_and_stays_in_its_field(
 
 def test_a_limit_stays_in_its_field(priced: None) -> None:
     state.store().prices.keep([PRICE])
-    at = page_with(compare_methods=["plain"])
+    at = page_with(PAGE, compare_methods=["plain"])
     assert at.selectbox(key="compare_unit").value == "$"
     at.number_input(key="compare_limit_dollars").set_value(0.25).run()
     at.multiselect(key="compare_methods").set_value([]).run()
@@ -268,11 +211,11 @@ def test_a_limit_stays_in_its_field(priced: None) -> None:
 
 
 def two_of_each(turns: int = 8) -> list[Session]:
-    return [rehearsed(client, turns, method=method) for client in range(5) for method in ("magnet", "plain")]
+    return [rehearsed(turns, client, method=method) for client in range(5) for method in ("magnet", "plain")]
 
 
 def test_the_address_holds_the_whole_comparison() -> None:
-    at = page_with(*two_of_each())
+    at = page_with(PAGE, *two_of_each())
     at.multiselect(key="compare_methods").set_value(["plain", "magnet"]).run()
     baseline = at.selectbox(key="compare_baseline")
     other = next(id for id in baseline.options if id != baseline.value) if "MAGneT" not in baseline.options else "MAGneT"
@@ -282,23 +225,18 @@ def test_the_address_holds_the_whole_comparison() -> None:
     at.multiselect(key=field).set_value(at.multiselect(key=field).value[:3]).run()
     address = dict(at.query_params)
     assert {"method", "model", "turns", "base", "judge", "clients", "holm"} <= address.keys()
-    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-    for name, value in address.items():
-        again.query_params[name] = value
-    again.run()
+    again = fresh(PAGE, address).run()
     assert not again.exception
     assert again.multiselect(key="compare_methods").value == ["plain", "magnet"]
     assert again.selectbox(key="compare_baseline").value == at.selectbox(key="compare_baseline").value
     assert again.toggle(key="compare_holm").value and len(again.multiselect(key=field).value) == 3
     again.query_params["method"] = "nonsense"
-    broken = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-    for name, value in {"method": "nonsense", "turns": "x", "base": "x", "judge": "x", "model": "x", "figure": "x"}.items():
-        broken.query_params[name] = value
-    assert not broken.run().exception
+    nonsense = {"method": "nonsense", "turns": "x", "base": "x", "judge": "x", "model": "x", "figure": "x"}
+    assert not fresh(PAGE, nonsense).run().exception
 
 
 def test_the_baseline_stays_when_other_configurations_come() -> None:
-    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"])
+    at = page_with(PAGE, *two_of_each(), compare_methods=["magnet", "plain"])
     at.selectbox(key="compare_baseline").select("Plain").run()
     chosen = at.selectbox(key="compare_baseline").value
     at.multiselect(key="compare_methods").set_value(["neither", "magnet", "plain"]).run()
@@ -309,7 +247,7 @@ def test_the_baseline_stays_when_other_configurations_come() -> None:
 
 
 def test_the_papers_table_is_one_press_and_keeps_who_sees_what() -> None:
-    at = page_with(*two_of_each(), compare_methods=["plain"], compare_views=["paper"])
+    at = page_with(PAGE, *two_of_each(), compare_methods=["plain"], compare_views=["paper"])
     at.button(key="compare_paper").click().run()
     assert at.multiselect(key="compare_methods").value == list(PAPER) and at.selectbox(key="compare_length").value == "8-20"
     assert at.multiselect(key="compare_views").value == ["paper"]
@@ -319,7 +257,7 @@ def test_the_papers_table_is_one_press_and_keeps_who_sees_what() -> None:
 def test_a_pack_of_the_library_is_made_and_named_by_its_title() -> None:
     texts = prompts.load()
     brief = texts["responder"].model_copy(update={"note": texts["responder"].note + "\n\nBe brief."})
-    at = page_with(compare_methods=["magnet", "plain"])
+    at = page_with(PAGE, compare_methods=["magnet", "plain"])
     state.store().packs.new("Brief ones", [brief])
     at.run()
     field = at.multiselect(key="compare_packs")
@@ -336,7 +274,7 @@ def test_a_pack_of_the_library_is_made_and_named_by_its_title() -> None:
 
 
 def test_temperatures_are_an_axis() -> None:
-    at = page_with(compare_methods=["plain"])
+    at = page_with(PAGE, compare_methods=["plain"])
     own = at.multiselect(key="compare_settings").value
     at.multiselect(key="compare_settings").set_value([*own, "0.3", "hot"]).run()
     assert any("is no temperature" in w.value for w in at.warning) and "10 of 10 are missing" in words(at)
@@ -351,7 +289,7 @@ def test_temperatures_are_an_axis() -> None:
 
 def test_a_difference_leads_to_its_clients_and_their_sessions() -> None:
     sessions = two_of_each()
-    at = page_with(*sessions, compare_methods=["magnet", "plain"], compare_figure="calls")
+    at = page_with(PAGE, *sessions, compare_methods=["magnet", "plain"], compare_figure="calls")
     assert not at.exception
     text = words(at)
     assert text.count('class="hint client"') == 5 and "difference <b>−49</b>" in text
@@ -367,14 +305,14 @@ def test_a_difference_leads_to_its_clients_and_their_sessions() -> None:
 
 
 def test_diversity_is_pooled_over_equal_samples() -> None:
-    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"], compare_variety=True, compare_printed=True)
+    at = page_with(PAGE, *two_of_each(), compare_methods=["magnet", "plain"], compare_variety=True, compare_printed=True)
     assert not at.exception
     text = words(at)
     assert "One session of each of the 5 clients" in text and "not comparable one to one" in text and "77.2 %" in text
 
 
 def test_how_many_are_needed_is_told_with_the_digits_of_the_figure() -> None:
-    at = page_with(*two_of_each(), compare_methods=["magnet", "plain"], compare_power=True)
+    at = page_with(PAGE, *two_of_each(), compare_methods=["magnet", "plain"], compare_power=True)
     at.selectbox(key="compare_p_figure").set_value("distinct-1").run()
     worth = at.number_input(key="compare_p_worth_distinct-1")
     assert worth.step == pytest.approx(0.0001) and worth.proto.format == "%.4f"
@@ -387,7 +325,7 @@ def test_how_many_are_needed_is_told_with_the_digits_of_the_figure() -> None:
 def test_prompts_that_only_a_session_holds_can_be_made_again() -> None:
     texts = prompts.load()
     odd = texts | {"client": texts["client"].model_copy(update={"note": texts["client"].note + "\n\nBe odd."})}
-    at = page_with(rehearsed(method="plain", prompt_set=odd), compare_methods=["plain"])
+    at = page_with(PAGE, rehearsed(method="plain", prompt_set=odd), compare_methods=["plain"])
     [name] = [option for option in at.multiselect(key="compare_packs").options if option.startswith("client · ")]
     at.multiselect(key="compare_packs").set_value([name]).run()
     assert "4 of 5 are missing" in words(at)

@@ -30,7 +30,7 @@ from magnet_core.models.openai import OpenAIModel
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, run_session
 from magnet_core.settings import settings
-from tests.llm_server import FAULTS, LlmServer
+from tests.llm_server import FAULTS, Start
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-verysecret-0123456789abcdef"
@@ -40,7 +40,6 @@ SCHEMA: dict[str, Any] = {
     "required": ["word"],
     "additionalProperties": False,
 }
-Start = Callable[..., LlmServer]
 
 
 def request(**more: Any) -> Request:

@@ -21,7 +21,7 @@ from magnet_core.domain import Session
 from magnet_core.profiles import row, samples
 from magnet_core.session import fork
 from tests.fakes import finished
-from tests.test_files import DATA, sessions
+from tests.strategies import DATA, sessions
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 EVIL = "<script>alert(1)</script> =cmd() | **bold** [x](http://evil.example) & “quoted”"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.test_browser import CHROMIUM, address, chromium, idle, page, press, set_pace, where
+from tests.browser import CHROMIUM, address, chromium, idle, page, press, set_pace, where
 
 __all__ = ["address", "chromium", "page"]
 

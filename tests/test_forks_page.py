@@ -16,10 +16,8 @@ from magnet_core.export import html, markdown, rows
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.session import prompt_of
 from tests.llm_server import LlmServer
-from tests.test_pages import ROOT, app, idle, own_library, shown_session, take, until, words
+from tests.screen import fresh, idle, shown_session, take, until, words
 from ui import state
-
-__all__ = ["app", "own_library"]
 
 
 def stored(at: AppTest) -> Session:
@@ -41,20 +39,13 @@ def ready(at: AppTest) -> list[Button]:
     return [b for b in at.button if (b.key or "").startswith("take_") and not b.disabled]
 
 
-def press(at: AppTest, key: str) -> AppTest:
-    """Press a button that may start a run, and wait for the run's end."""
-    at.button(key=key).click().run()
-    until(at, idle)
-    assert not at.exception
-    return at
-
-
 @pytest.fixture
-def begun(app: AppTest) -> AppTest:
+def begun() -> AppTest:
     """Open a session of eight turns at most with two of them made."""
-    app.number_input(key="want_turns").set_value(8).run()
-    take(app, "next")
-    return take(app, "next")
+    at = fresh(pace="At once").run()
+    at.number_input(key="want_turns").set_value(8).run()
+    take(at, "next")
+    return take(at, "next")
 
 
 def test_other_techniques_make_a_fork_and_undo_leads_back(begun: AppTest) -> None:
@@ -62,7 +53,7 @@ def test_other_techniques_make_a_fork_and_undo_leads_back(begun: AppTest) -> Non
     open_tab(begun, "Change")
     open_box(begun, "change_choice")
     begun.pills(key=f"choice_{first.id}_2_pills").set_value([Technique.SOLUTIONS]).run()
-    press(begun, "change_choice_go")
+    take(begun, "change_choice_go")
     forked = stored(begun)
     assert forked.id != first.id
     assert forked.parent is not None and (forked.parent.session, forked.parent.turns) == (first.id, 1)
@@ -89,7 +80,7 @@ def test_techniques_can_be_chosen_before_a_turn(begun: AppTest) -> None:
     open_tab(begun, "Change")
     open_box(begun, "change_next")
     begun.pills(key=f"next_{first.id}_2_pills").set_value([Technique.NORMALIZING, Technique.QUESTIONING]).run()
-    press(begun, "change_next_go")
+    take(begun, "change_next_go")
     after = stored(begun)
     choice = after.turns[2].choice
     assert after.id == first.id and choice and choice.by_person
@@ -103,7 +94,7 @@ def test_an_edited_message_is_a_fork_and_marked_everywhere(begun: AppTest, speak
     open_tab(begun, "Change")
     open_box(begun, "change_message" if speaker == "counsellor" else "change_reply")
     begun.text_area(key=f"edit_{speaker}_{first.id}_2").set_value("I would rather talk about <b>rain</b>.")
-    press(begun, f"edit_{speaker}_go")
+    take(begun, f"edit_{speaker}_go")
     forked = stored(begun)
     turn = forked.turns[1]
     assert turn.typed == (speaker,)
@@ -124,7 +115,7 @@ def test_risk_words_that_are_typed_open_the_crisis_resources(begun: AppTest) -> 
     open_tab(begun, "Change")
     open_box(begun, "change_reply")
     begun.text_area(key=f"edit_client_{first.id}_2").set_value("I want to kill myself.")
-    press(begun, "edit_client_go")
+    take(begun, "edit_client_go")
     assert "Where to find help" in words(begun)
     begun.button(key="care_close").click().run()
     assert "Where to find help" not in words(begun)
@@ -135,7 +126,7 @@ def test_the_plan_can_be_edited_and_old_turns_keep_their_own(begun: AppTest) -> 
     open_tab(begun, "Change")
     open_box(begun, "change_plan")
     begun.text_area(key=f"plan_{first.id}_2_steps").set_value("Begin\nGo on\nEnd")
-    press(begun, "plan_go")
+    take(begun, "plan_go")
     forked = stored(begun)
     assert forked.plan and forked.plan.steps == ("Begin", "Go on", "End") and forked.plan.by_person
     assert first.plan and not first.plan.by_person
@@ -158,11 +149,11 @@ def test_one_agent_is_asked_again_and_the_rest_stays(begun: AppTest) -> None:
     open_tab(begun, "Change")
     open_box(begun, "change_again")
     begun.selectbox(key="again_agent").set_value("client").run()
-    press(begun, "again_go")
+    take(begun, "again_go")
     forked = stored(begun)
     assert forked.id != first.id and forked.turns[1].response == first.turns[1].response
     open_tab(begun, "Change")
-    press(begun, "rerun")
+    take(begun, "rerun")
     again = stored(begun)
     assert again.parent and again.parent.session == forked.id and len(again.turns) == 2
 
@@ -270,7 +261,7 @@ def test_a_choice_kept_over_a_stop_can_be_dropped(begun: AppTest, monkeypatch: p
 def test_a_person_in_a_seat_can_speak_in_presenter_mode(begun: AppTest) -> None:
     open_box(begun, "seat")
     begun.radio(key="seat_speaker").set_value("counsellor").run()
-    press(begun, "seat_go")
+    take(begun, "seat_go")
     session = stored(begun)
     begun.button(key="present").click().run()
     assert "You sit as the counsellor" in words(begun) and 'class="panel' not in words(begun)
@@ -286,12 +277,12 @@ def test_a_person_in_a_seat_can_speak_in_presenter_mode(begun: AppTest) -> None:
 
 
 def test_a_person_sits_as_the_client_for_a_turn(begun: AppTest) -> None:
-    press(open_box(begun, "seat"), "seat_go")
+    take(open_box(begun, "seat"), "seat_go")
     session = stored(begun)
     assert len(session.turns) == 2
     assert "You sit as Mei Lin Chow" in words(begun)
     begun.text_area(key=f"say_{session.id}_3_client").set_value("It is raining here.")
-    press(begun, "say_go")
+    take(begun, "say_go")
     after = stored(begun)
     assert after.turns[2].reply.text == "It is raining here." and after.turns[2].typed == ("client",)
     assert {call.agent for call in after.turns[2].calls} == {"selector", "responder", *Technique}
@@ -302,24 +293,24 @@ def test_a_person_sits_as_the_counsellor_for_the_session_with_drafts_as_hints(be
     open_box(begun, "seat")
     begun.radio(key="seat_speaker").set_value("counsellor")
     begun.radio(key="seat_stays").set_value(True).run()
-    press(begun, "seat_go")
+    take(begun, "seat_go")
     session = stored(begun)
     begun.button(key="hint_reflection").click().run()
     hint = begun.text_area(key=f"say_{session.id}_3_counsellor").value
     assert hint
-    press(begun, "say_go")
+    take(begun, "say_go")
     after = stored(begun)
     assert after.turns[2].response == hint and after.turns[2].typed == ("counsellor",)
     assert "Turn 4 waits for your words" in words(begun)
-    press(begun, "stand_up")
+    take(begun, "stand_up")
     after = stored(begun)
     assert len(after.turns) == 4 and after.turns[3].typed == ()
 
 
 def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    press(open_box(begun, "seat"), "seat_go")
+    take(open_box(begun, "seat"), "seat_go")
     begun.text_area(key=f"say_{shown_session(begun)}_3_client").set_value("It is raining here.")
-    press(begun, "say_go")
+    take(begun, "say_go")
     played = stored(begun)
 
     async def refuse(self: Rehearsal, request: object) -> object:
@@ -339,10 +330,7 @@ def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pyte
 def test_the_audience_is_in_the_address_and_shapes_the_page(begun: AppTest, audience: str) -> None:
     begun.radio(key="audience_field").set_value(audience).run()
     assert audience in begun.query_params.get("audience", "researcher")
-    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    for name, value in dict(begun.query_params).items():
-        again.query_params[name] = value
-    again.run()
+    again = fresh(address=dict(begun.query_params)).run()
     shown, tabs = words(again), [tab.label for tab in again.tabs]
     assert ("Gives back what" in shown or 'class="panel t-r' in shown) == (audience != "clinician")
     assert ("Session" in tabs) == (audience != "clinician")

@@ -30,6 +30,8 @@ def problem(text: str, agent: str = "responder", finish: str = "stop") -> str:
         (SAID, "client", "repetition"),
         (SAID.upper() + "!", "client", "repetition"),
         (SAID.replace("late", "early"), "client", "repetition"),
+        ("It was a heavy week. What went through your mind? It was a heavy week!", "responder", "repetition"),
+        ("I felt so small there.\nI felt so small there.", "client", "repetition"),
         ("Here is a response that combines reflection and questioning: how are you?", "responder", "meta"),
         ("Here's a potential counselor response: how are you?", "responder", "meta"),
         ("How are you? (Note: I combined Normalization and Psychoeducation.)", "responder", "meta"),

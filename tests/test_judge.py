@@ -24,9 +24,8 @@ from magnet_core.scoring.instruments import numbered, sheet, sheets
 from magnet_core.scoring.items import CTRS, INSTRUMENTS, ITEMS, PANAS, WAI, Instrument, Scorecard
 from magnet_core.scoring.judge import every_k_turns, score, score_all
 from tests.fakes import finished
-from tests.llm_server import LlmServer
+from tests.llm_server import Start
 
-Start = Callable[..., LlmServer]
 ALL: tuple[Instrument, ...] = ("ctrs", "wai", "panas-before", "panas-after")
 
 

@@ -17,10 +17,9 @@ from magnet_core import prompts
 from magnet_core.scoring.instruments import sheet
 from magnet_core.scoring.items import Rating, Scorecard
 from magnet_core.store import Store
+from tests.browser import CHROMIUM, FLAGS, go_to, press, serving, settled, write
 from tests.fakes import finished
 from tests.llm_server import LlmServer
-from tests.test_browser import CHROMIUM, FLAGS, press, serving
-from tests.test_lab_browser import go_to, settled, write
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 MINE = "Focus: my own question?\n\n0: None.\n6: All."

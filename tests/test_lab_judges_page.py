@@ -18,8 +18,9 @@ from magnet_core.scoring.items import Rating, Scorecard
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.scoring.tables import Judge
 from magnet_core.session import moment_of
-from tests.test_cases_page import with_model
-from tests.test_lab_page import Start, finished, open_page, own_library, press, rehearsed, words  # noqa: F401
+from tests.fakes import rehearsed
+from tests.llm_server import Start
+from tests.screen import in_library, job_done, open_lab, press, use_model, words
 from ui import state
 
 FOCUS = "labjudge_ours_A_ctrs/focus"
@@ -28,7 +29,7 @@ OWN = Rubric(id="rubric-own", title="Own", question="Is it kind?", anchors={0: "
 
 
 def judges(**place: str) -> AppTest:
-    at = open_page(**({"view": "judges"} | place))
+    at = open_lab(**({"view": "judges"} | place))
     assert at.session_state["lab_view"] == "judges"
     return at
 
@@ -42,7 +43,7 @@ def tab(at: AppTest, name: str) -> str:
 
 def ran(at: AppTest) -> str:
     press(at, "lab_judge_go")
-    finished(at, "lab_judge_job")
+    job_done(at, "lab_judge_job")
     return words(at)
 
 
@@ -63,8 +64,8 @@ def strict(body: dict[str, Any], number: int) -> str:
 
 
 def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    with_model(endpoint, monkeypatch, strict)
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(answer=strict).url)
     at = judges()
     at.selectbox(key="lab_judge_ctrs").set_value("focus").run()
     assert "These are our words" in words(at) and at.button(key="lab_judge_reset").disabled
@@ -102,8 +103,8 @@ def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Sta
 def test_an_error_in_another_text_of_the_variant_does_not_stop_this_one_or_says_where(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rehearsed()
-    with_model(endpoint, monkeypatch, strict)
+    in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(answer=strict).url)
     at = judges(judge="ctrs", item="focus")
     at.text_area(key=FOCUS).set_value("Focus?\n0: None.").run()
     at.selectbox(key="lab_judge").set_value("wai").run()
@@ -115,7 +116,7 @@ def test_an_error_in_another_text_of_the_variant_does_not_stop_this_one_or_says_
 
 
 def test_variables_are_marked_as_written_and_what_was_filled_in_as_sent() -> None:
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     at = judges(judge="ctrs", item="focus")
     told = tab(at, "As written")
     assert '<mark class="var" title="low">$low</mark>' in told and "Lowest point of the scale" in told
@@ -133,10 +134,11 @@ def test_variables_are_marked_as_written_and_what_was_filled_in_as_sent() -> Non
 def test_a_judge_is_tried_over_several_sessions_beside_what_is_kept(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = rehearsed(), rehearsed(3)
+    one, two = in_library(rehearsed(2)), in_library(rehearsed(3))
     scored(one, 4.0)
     scored(two, 1.0, "another-model")
-    server = with_model(endpoint, monkeypatch, lambda body, n: "no idea" if n == 2 else strict(body, n))
+    server = endpoint(answer=lambda body, n: "no idea" if n == 2 else strict(body, n))
+    use_model(monkeypatch, server.url)
     at = judges(judge="ctrs", item="focus", session=one.id)
     at.selectbox(key="lab_judge_over_session").set_value("chosen").run()
     at.number_input(key="lab_judge_repeats").set_value(2).run()
@@ -154,8 +156,8 @@ def test_a_judge_is_tried_over_several_sessions_beside_what_is_kept(
 def test_a_stored_rating_opens_with_its_words_and_its_model_and_drafts_follow(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, session = rehearsed(3), rehearsed()
-    with_model(endpoint, monkeypatch, strict)
+    other, session = in_library(rehearsed(3)), in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(answer=strict).url)
     at = judges(judge="wai", session=other.id)
     at.text_area(key="labjudge_ours_A_wai/task").set_value("My draft.").run()
     at.switch_page("pages/judge/scores.py").run()
@@ -181,8 +183,8 @@ def test_a_stored_rating_opens_with_its_words_and_its_model_and_drafts_follow(
 
 
 def test_an_answer_that_cannot_be_read_is_shown_as_it_came(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    rehearsed()
-    with_model(endpoint, monkeypatch, lambda body, n: "I would <b>rather</b> not say." if n < 3 else "")
+    in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(answer=lambda body, n: "I would <b>rather</b> not say." if n < 3 else "").url)
     at = judges(judge="ctrs", item="focus")
     at.number_input(key="lab_judge_repeats").set_value(3).run()
     told = ran(at)
@@ -192,8 +194,9 @@ def test_an_answer_that_cannot_be_read_is_shown_as_it_came(endpoint: Start, monk
 
 
 def test_own_rubrics_are_changed_here_and_kept_in_a_pack(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    rehearsed()
-    server = with_model(endpoint, monkeypatch, strict)
+    in_library(rehearsed(2))
+    server = endpoint(answer=strict)
+    use_model(monkeypatch, server.url)
     state.store().rubrics.save(OWN)
     at = judges(judge="rubric-own")
     field = "labjudge_ours_A_rubric-own/question"
@@ -214,14 +217,15 @@ def test_own_rubrics_are_changed_here_and_kept_in_a_pack(endpoint: Start, monkey
 
 
 def test_the_judge_of_blind_pairs_is_tried_in_both_orders(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    rehearsed()
-    rehearsed(method="plain")
+    in_library(rehearsed(2))
+    in_library(rehearsed(2, method="plain"))
 
     def answer(body: dict[str, Any], number: int) -> str:
         keys = body["response_format"]["json_schema"]["schema"]["properties"]
         return json.dumps({key: {"reason": "So.", "choice": "A"} for key in keys})
 
-    server = with_model(endpoint, monkeypatch, answer)
+    server = endpoint(answer=answer)
+    use_model(monkeypatch, server.url)
     at = judges(judge="pairs")
     task = "labjudge_ours_A_pairs/task"
     at.text_area(key=task).set_value("MY TASK: A, B or tie.").run()
@@ -235,8 +239,11 @@ def test_the_judge_of_blind_pairs_is_tried_in_both_orders(endpoint: Start, monke
 def test_the_judge_of_a_test_case_is_tried_on_the_answers_of_its_last_run(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = rehearsed()
-    with_model(endpoint, monkeypatch, lambda body, n: json.dumps({"reason": "It is.", "answer": "no" if n > 1 else "yes"}))
+    session = in_library(rehearsed(2))
+    use_model(
+        monkeypatch,
+        endpoint(answer=lambda body, n: json.dumps({"reason": "It is.", "answer": "no" if n > 1 else "yes"})).url,
+    )
     rule = Rule(kind="judge", text="Is it warm?")
     case = Case(id="one", title="Warm", moment=lab.case_moment(moment_of(session, 2, "responder")), rule=rule)
     state.store().cases.save(case)
@@ -253,6 +260,6 @@ def test_the_judge_of_a_test_case_is_tried_on_the_answers_of_its_last_run(
 
 
 def test_without_a_model_judges_prompts_are_read_and_saved_but_not_tried() -> None:
-    rehearsed()
+    in_library(rehearsed(2))
     at = judges()
     assert "cannot rate" in words(at) and not [b for b in at.button if b.key == "lab_judge_go"]

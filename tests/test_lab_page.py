@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import html
 import io
 import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,95 +14,31 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core import lab, prompts
-from magnet_core.cast import Cast, Voice, open_models
+from magnet_core.cast import Cast, Voice
 from magnet_core.domain import Session
 from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.meter import Limit
 from magnet_core.packs import to_file
 from magnet_core.profiles import samples
-from magnet_core.session import new_session, run_session
-from tests.fakes import PLAN
-from tests.llm_server import LlmServer, Manners, llm_server
+from tests.fakes import PLAN, made, rehearsed
+from tests.llm_server import LlmServer, Manners, Start, llm_server
+from tests.screen import LAB, in_library, job_done, open_lab, press, use_model, words
+from tests.waiting import wait_until
 from ui import state
 
-ROOT = Path(__file__).parent.parent
-PAGE = "pages/lab/prompts.py"
 ROLE = "labtext_ours_A_responder_role"
-Start = Callable[..., LlmServer]
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
-def rehearsed(turns: int = 2, **more: Any) -> Session:
-    """Return a session of the built-in cast that is in the library."""
-
-    return made_by(Cast(), turns, **more)
-
-
-def made_by(speaks: Cast, turns: int, **more: Any) -> Session:
-    """Return a session that a cast spoke, kept in the library."""
-
-    async def made() -> Session:
-        async with open_models(speaks) as models:
-            session = new_session(samples()[0], max_turns=turns, models=models, **more)
-            async for event in run_session(session, models, live=False):
-                session = getattr(event, "session", session)
-            return session
-
-    session = asyncio.run(made())
-    state.store().save(session)
-    return session
-
-
-def open_page(through_app: bool = True, **place: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    if through_app:
-        at.run()
-        at.switch_page(PAGE)
-    for name, value in place.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(body for element in at.get("html") if not (body := element.proto.body).startswith("<style>"))
-
-
-def press(at: AppTest, key: str) -> AppTest:
-    at.button(key=key).click().run()
-    assert not at.exception
-    return at
-
-
-def finished(at: AppTest, job: str = "lab_job") -> AppTest:
-    end = time.monotonic() + 20
-    while at.session_state[job].look().live:
-        assert time.monotonic() < end, words(at)
-        time.sleep(0.02)
-    at.run()
-    assert not at.exception
-    return at
 
 
 @pytest.mark.parametrize("through_app", [True, False])
 def test_an_empty_library_says_where_to_begin(through_app: bool) -> None:
-    at = open_page(through_app)
+    at = open_lab(through_app)
     assert "No session has been kept yet" in words(at)
 
 
 @pytest.mark.parametrize("through_app", [True, False])
 def test_every_agent_is_shown_filled_as_it_was_sent(through_app: bool) -> None:
-    session = rehearsed()
-    at = open_page(through_app, session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(through_app, session=session.id)
     at.session_state["lab_tab"] = "Filled in"
     for agent in lab.AGENTS:
         at.selectbox(key="lab_agent").set_value(agent).run()
@@ -120,16 +52,9 @@ def test_every_agent_is_shown_filled_as_it_was_sent(through_app: bool) -> None:
     assert "$attitude_instruction" in words(at) or "$intake_form" in words(at)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, server: LlmServer, model: str = "test-model") -> None:
-    """Set up a model of a local server as the environment does."""
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("MAGNET_MODEL", model)
-    st.cache_resource.clear()
-
-
 def spoken(server: LlmServer, turns: int = 2, model: str = "test-model", **more: Any) -> Session:
     """Return a session that a local server spoke, kept in the library."""
-    return made_by(Cast(default=Voice(model=model, base_url=server.url, **more)), turns)
+    return in_library(made(Cast(default=Voice(model=model, base_url=server.url, **more)), turns))
 
 
 def test_a_recorded_call_is_replayed_with_another_temperature_and_repeats_are_stacked(
@@ -138,8 +63,8 @@ def test_a_recorded_call_is_replayed_with_another_temperature_and_repeats_are_st
     said = ["Tell me about Monday.", "Tell me about Monday.", "What happened then?"]
     server = endpoint(answer=lambda body, number: said[number % 3])
     session = spoken(server)
-    use(monkeypatch, server)
-    at = open_page(session=session.id, turn="2", agent="responder", attempt="1")
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, turn="2", agent="responder", attempt="1")
     assert at.number_input(key="lab_turn").value == 2 and at.selectbox(key="lab_agent").value == "responder"
     assert at.query_params["turn"] in ("2", ["2"]) and at.query_params["view"] in ("bench", ["bench"])
     at.number_input(key="lab_repeats").set_value(3).run()
@@ -147,7 +72,7 @@ def test_a_recorded_call_is_replayed_with_another_temperature_and_repeats_are_st
     at.number_input(key="lab_heat_ours_A").set_value(1.2).run()
     before = server.record.calls
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     told = words(at)
     assert "2 ×" in told and "2 different among 3 answers" in told and "test-model · temperature 1.2 · our words" in told
     assert "Used: <b>" in told and "price <b>–</b>" in told
@@ -159,15 +84,15 @@ def test_a_replay_opens_with_the_recorded_words_model_and_temperature_and_drafts
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = endpoint(answer=lambda body, number: f"Answer {number}.", models=("first-model",))
-    session, other = spoken(server, model="first-model", temperature=0.3), rehearsed()
-    use(monkeypatch, server, "first-model")
-    at = open_page(session=other.id, turn="1", agent="responder")
+    session, other = spoken(server, model="first-model", temperature=0.3), in_library(rehearsed(2))
+    use_model(monkeypatch, server.url, "first-model")
+    at = open_lab(session=other.id, turn="1", agent="responder")
     at.text_area(key=ROLE).set_value("responder: a draft.").run()
     at.selectbox(key="lab_model_ours_A").set_value("first-model").run()
     at.number_input(key="lab_heat_ours_A").set_value(1.9).run()
     at.switch_page("pages/watch/session.py").run()
     at.query_params.clear()
-    at.switch_page(PAGE)
+    at.switch_page(LAB)
     for name, value in {"session": session.id, "turn": "2", "agent": "responder", "attempt": "1"}.items():
         at.query_params[name] = value
     at.run()
@@ -184,9 +109,9 @@ def test_a_replay_opens_with_the_recorded_words_model_and_temperature_and_drafts
 
 def test_the_model_follows_the_recorded_call_unless_it_was_chosen(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server = endpoint(answer=lambda body, number: f"Answer {number}.", models=("gone-model", "test-model"))
-    gone, here, rehearsal = spoken(server, 1, "gone-model"), spoken(server, 1, "test-model"), rehearsed(1)
-    use(monkeypatch, server)
-    at = open_page(session=rehearsal.id)
+    gone, here, rehearsal = spoken(server, 1, "gone-model"), spoken(server, 1, "test-model"), in_library(rehearsed(1))
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=rehearsal.id)
     assert at.selectbox(key="lab_model_ours_A").value == "rehearsal"
     at.selectbox(key="lab_session").set_value(here.id).run()
     assert at.selectbox(key="lab_model_ours_A").value == "test-model"
@@ -203,15 +128,15 @@ def test_the_model_follows_the_recorded_call_unless_it_was_chosen(endpoint: Star
 def test_a_chosen_model_that_is_gone_after_a_reload_is_named_and_not_called(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = rehearsed(1)
-    use(monkeypatch, endpoint())
-    at = open_page(session=session.id, agent="responder")
+    session = in_library(rehearsed(1))
+    use_model(monkeypatch, endpoint().url)
+    at = open_lab(session=session.id, agent="responder")
     at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
     draft = at.query_params["draft"]
     for name in ("OPENAI_BASE_URL", "MAGNET_MODEL"):
         monkeypatch.setenv(name, "")
     st.cache_resource.clear()
-    again = open_page(
+    again = open_lab(
         session=session.id, agent="responder", view="bench", draft=draft if isinstance(draft, str) else draft[0]
     )
     assert again.selectbox(key="lab_model_ours_A").value == "rehearsal"
@@ -225,13 +150,13 @@ def test_two_variants_stand_side_by_side_and_the_words_reach_the_model(
 ) -> None:
     server = endpoint(answer=lambda body, number: "Short." if "ten words" in json.dumps(body) else "Rather a longer answer.")
     session = spoken(server)
-    use(monkeypatch, server)
-    at = open_page(session=session.id)
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id)
     press(at, "lab_add")
     at.text_area(key="labtext_ours_B_responder_role").set_value("responder: at most ten words.").run()
     assert "not saved" in words(at) and "changed from ours" in words(at)
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     told = words(at)
     assert "--n:2" in told and "Short." in told and "Rather a longer answer." in told
     assert "<td><b>B</b></td><td>1</td><td>0</td><td>1.0</td>" in told or "One answer, 1 word." in told
@@ -242,8 +167,8 @@ def test_two_variants_stand_side_by_side_and_the_words_reach_the_model(
 
 
 def test_changes_to_other_agents_are_shown_linted_and_reset(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    at = open_page(session=session.id, turn="1", agent="selector")
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id, turn="1", agent="selector")
     at.text_area(key="labtext_ours_A_selector_role").set_value("selector: ALWAYS $bogus.").run()
     at.selectbox(key="lab_agent").set_value("responder").run()
     told = words(at)
@@ -260,8 +185,8 @@ def test_changes_to_other_agents_are_shown_linted_and_reset(endpoint: Start, mon
 
 
 def test_an_error_names_its_variant_and_text() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id, agent="responder")
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id, agent="responder")
     at.text_area(key=ROLE).set_value("responder: $foo.").run()
     press(at, "lab_add")
     press(at, "lab_reset")
@@ -273,10 +198,10 @@ def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
     endpoint: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = endpoint(answer=lambda body, number: "Tell me about <b>Monday</b>.")
-    rehearsed(method="plain")
+    in_library(rehearsed(2, method="plain"))
     other, session = spoken(server, 2), spoken(server, 6)
-    use(monkeypatch, server)
-    at = open_page(session=session.id, turn="2", agent="responder")
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, turn="2", agent="responder")
     press(at, "lab_add")
     at.selectbox(key="lab_over").set_value("turns").run()
     assert "<b>12 calls</b>" in words(at)
@@ -284,7 +209,7 @@ def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
     assert "<b>10 calls</b>" in words(at)
     before = server.record.calls
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     told = words(at)
     assert "<h3>Turn 1</h3>" in told and "<h3>Turn 4</h3>" in told and "<h3>Turn 5</h3>" not in told and "--n:2" in told
     row = "<td>5</td><td>0</td><td>4.0 ± 0.0</td><td>4 of 5</td><td>5 of 5</td>"
@@ -296,7 +221,7 @@ def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
     at.multiselect(key="lab_over_sessions").set_value([other.id]).run()
     assert "<b>4 calls</b>" in words(at)
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     assert f"({other.id[:6]}), turn 2" in words(at) and server.record.calls - before == 14
 
 
@@ -305,19 +230,19 @@ def test_the_planner_is_run_over_chosen_clients_and_its_plans_are_told_apart(
 ) -> None:
     plan = json.loads(PLAN)
     server = endpoint(answer=lambda body, number: json.dumps(plan | {"reason": f"Reason {number}."}))
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     state.store().clients.save(
         samples()[1].model_copy(update={"id": "my-own", "intake": samples()[1].intake.model_copy(update={"name": "My Own"})})
     )
-    use(monkeypatch, server)
-    at = open_page(session=session.id, agent="planner")
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, agent="planner")
     at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
     at.selectbox(key="lab_over_plans").set_value("clients").run()
     at.multiselect(key="lab_over_clients").set_value(["my-own", samples()[2].id]).run()
     at.number_input(key="lab_repeats").set_value(2).run()
     assert "<b>4 calls</b>" in words(at)
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     told = words(at)
     assert "<h3>My Own</h3>" in told and samples()[2].name in told
     assert "2 different among 2 answers" in told and "Decatastrophizing 2 of 2." in told and "Decatastrophizing 4" in told
@@ -331,13 +256,13 @@ def test_answers_of_earlier_words_say_so_and_runs_are_kept_and_exported(
 ) -> None:
     server = endpoint(answer=lambda body, number: f"=Answer {number}.")
     session = spoken(server, 1)
-    use(monkeypatch, server)
-    at = open_page(session=session.id, agent="responder")
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, agent="responder")
     for number in range(6):
         at.text_area(key=ROLE).set_value(f"responder: wording {number}.").run()
         assert ("given to earlier words" in words(at)) == (number > 0)
         press(at, "lab_go")
-        finished(at)
+        job_done(at)
         assert "given to earlier words" not in words(at)
     at.text_input(key="lab_save_title").set_value("Kept").run()
     press(at, "lab_save_go")
@@ -353,18 +278,18 @@ def test_answers_of_earlier_words_say_so_and_runs_are_kept_and_exported(
     assert body["samples"][0]["text"] == first.samples[0].text and body["pack"] == "Ours, as shipped"
     rows = list(csv.DictReader(io.StringIO(to_csv(first))))
     assert rows[0]["answer"] == f"'{first.samples[0].text}" and rows[0]["variant"] == "A" and rows[0]["tokens_in"]
-    again = open_page(session=session.id, agent="responder")
+    again = open_lab(session=session.id, agent="responder")
     assert len(again.selectbox(key="lab_shown").options) == 7
 
 
 def test_a_server_that_is_down_is_no_answer_and_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     with llm_server(Manners(answer=lambda body, number: "Fine.")) as server:
         session = spoken(server, 1)
-        use(monkeypatch, server)
-    at = open_page(session=session.id, agent="responder")
+        use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, agent="responder")
     at.number_input(key="lab_repeats").set_value(2).run()
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     told = words(at)
     assert "No answer: 2 of 2." in told and "0 answers in" in told and "2 asked without an answer" in told
     assert "<td><b>A</b></td><td>0</td><td>2</td><td>–</td>" in told
@@ -373,20 +298,20 @@ def test_a_server_that_is_down_is_no_answer_and_counted_apart(monkeypatch: pytes
 def test_a_spent_budget_is_said_in_one_sentence(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server = endpoint(answer=lambda body, number: "Fine.")
     session = spoken(server, 1)
-    use(monkeypatch, server)
-    at = open_page(session=session.id, agent="responder")
+    use_model(monkeypatch, server.url)
+    at = open_lab(session=session.id, agent="responder")
     state.spending.set_limit(Limit(amount=1, unit="tokens"))
     before = server.record.calls
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     assert words(at).count("udget of 1 tokens") == 1 and 'role="alert"' in words(at)
     assert server.record.calls == before and not state.store().experiments.past()
 
 
 def test_a_reload_loses_no_draft_and_the_address_holds_the_place() -> None:
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     pack = state.store().packs.new("Mine", [prompts.load()["client"].model_copy(update={"note": "turn $turn"})])
-    at = open_page(session=session.id, turn="1", agent="responder")
+    at = open_lab(session=session.id, turn="1", agent="responder")
     at.selectbox(key="lab_pack").set_value(pack.id).run()
     role = ROLE.replace("ours", pack.id)
     at.text_area(key=role).set_value("responder: one.").run()
@@ -394,12 +319,12 @@ def test_a_reload_loses_no_draft_and_the_address_holds_the_place() -> None:
     at.text_area(key=role.replace("_A_", "_B_")).set_value("responder: two.").run()
     place = {name: at.query_params[name] for name in ("view", "pack", "session", "turn", "agent", "draft")}
     assert place["pack"] in (pack.id, [pack.id])
-    again = open_page(**{name: value if isinstance(value, str) else value[0] for name, value in place.items()})
+    again = open_lab(**{name: value if isinstance(value, str) else value[0] for name, value in place.items()})
     assert again.selectbox(key="lab_pack").value == pack.id and again.number_input(key="lab_turn").value == 1
     assert again.text_area(key=role).value == "responder: one."
     again.segmented_control(key=f"lab_letter_{pack.id}").set_value("B").run()
     assert again.text_area(key=role.replace("_A_", "_B_")).value == "responder: two."
-    fresh = open_page(session=session.id)
+    fresh = open_lab(session=session.id)
     assert "Another visit left 2 unsaved variants" in words(fresh)
     press(fresh, "lab_take_up")
     fresh.selectbox(key="lab_pack").set_value(pack.id).run()
@@ -407,10 +332,10 @@ def test_a_reload_loses_no_draft_and_the_address_holds_the_place() -> None:
 
 
 def test_saving_or_restoring_one_variant_leaves_the_drafts_of_others() -> None:
-    session = rehearsed()
+    session = in_library(rehearsed(2))
     one = prompts.load()["responder"].model_copy(update={"role": "responder: saved."})
     pack = state.store().packs.new("Mine", [one])
-    at = open_page(session=session.id, turn="1", agent="responder")
+    at = open_lab(session=session.id, turn="1", agent="responder")
     at.selectbox(key="lab_pack").set_value(pack.id).run()
     role = ROLE.replace("ours", pack.id)
     at.text_area(key=role).set_value("responder: draft A.").run()
@@ -432,8 +357,8 @@ def test_saving_or_restoring_one_variant_leaves_the_drafts_of_others() -> None:
 
 
 def test_what_the_session_holds_is_told_in_words() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id, turn="1", agent="selector")
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id, turn="1", agent="selector")
     told = words(at)
     shown = told.split("In the session</h3>")[1].split("<details")[0]
     assert "{" not in shown and "techniques" not in shown and "The answer as it came" in told
@@ -442,31 +367,31 @@ def test_what_the_session_holds_is_told_in_words() -> None:
 
 
 def test_a_rehearsed_run_costs_no_tokens() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     assert "of the rehearsal cast: no tokens, no price" in words(at)
     at.number_input(key="lab_repeats").set_value(3).run()
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     assert "3 answers in" in words(at) and "Used:" not in words(at)
 
 
 def test_a_price_is_told_where_it_is_known(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server = endpoint(models=("gpt-4o-mini",))
     session = spoken(server, 1, "gpt-4o-mini")
-    use(monkeypatch, server, "gpt-4o-mini")
-    at = open_page(session=session.id)
+    use_model(monkeypatch, server.url, "gpt-4o-mini")
+    at = open_lab(session=session.id)
     assert "price <b>about $0." in words(at)
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     assert "Used: <b>" in words(at) and "price <b>$0." in words(at)
 
 
 def test_models_of_two_servers_by_one_name_are_told_apart(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = endpoint(answer=lambda body, number: "First."), endpoint(answer=lambda body, number: "Second.")
-    session = rehearsed()
-    use(monkeypatch, first)
-    at = open_page(session=session.id, agent="responder")
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, first.url)
+    at = open_lab(session=session.id, agent="responder")
     default = Voice(model="test-model", base_url=first.url)
     at.session_state["cast"] = Cast(
         default=default, overrides={"client": default.model_copy(update={"base_url": second.url})}
@@ -477,32 +402,32 @@ def test_models_of_two_servers_by_one_name_are_told_apart(endpoint: Start, monke
     second_name = next(name for name in names if str(urlsplit(second.url).port) in name)
     at.selectbox(key="lab_model_ours_A").set_value(second_name).run()
     press(at, "lab_go")
-    finished(at)
+    job_done(at)
     assert "Second." in words(at) and second.record.calls == 1 and first.record.calls == 0
 
 
 def test_a_run_is_stopped(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = rehearsed()
-    use(monkeypatch, endpoint(first_token=30))
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(first_token=30).url)
+    at = open_lab(session=session.id)
     at.selectbox(key="lab_model_ours_A").set_value("test-model").run()
     press(at, "lab_go")
     press(at, "lab_stop")
-    finished(at)
+    job_done(at)
     assert "Stopped after 0 of 1 answers" in words(at)
 
 
 def test_the_linter_keeps_a_broken_prompt_from_being_run_or_saved() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     at.text_area(key=ROLE).set_value("responder: <|im_start|> use $paln").run()
     assert "Is $plan meant?" in words(at) and "chat format" in words(at)
     assert at.button(key="lab_go").disabled
 
 
 def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_the_pack() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     at.text_area(key=ROLE).set_value("responder: version one.").run()
     at.text_input(key="lab_save_title").set_value("Short words").run()
     press(at, "lab_save_go")
@@ -522,13 +447,10 @@ def test_save_restore_and_reset_make_versions_and_a_session_is_run_again_with_th
     press(at, "lab_again")
     assert "Own prompts: Short words" in words(at)
     press(at, "next")
-    end = time.monotonic() + 20
-    while not any(e.turns for e in state.store().recent() if e.id != session.id):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: any(e.turns for e in state.store().recent() if e.id != session.id))
     again = state.store().session(next(e.id for e in state.store().recent() if e.id != session.id))
     assert {p.name: p.role for p in again.prompts}["responder"] == "responder: version one."
-    at.switch_page(PAGE).run()
+    at.switch_page(LAB).run()
     press(at, "lab_reset")
     assert state.store().packs.packs()[0].texts["responder"].role == "responder: version one."
     assert at.text_area(key=ROLE.replace("ours", "short-words")).value == prompts.load()["responder"].role
@@ -547,7 +469,7 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     pack = state.store().packs.new("From a file", [own])
     text = to_file(pack)
     other = to_file(pack.model_copy(update={"prompts": (own.model_copy(update={"note": "turn $turn, be long"}),)}))
-    at = open_page()
+    at = open_lab()
     at.segmented_control(key="lab_view").set_value("packs").run()
     told = import_file(at, "pack.json", text.encode())
     assert "Already here: “From a file” holds the same words" in told and len(state.store().packs.packs()) == 1
@@ -563,7 +485,7 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     at.switch_page("pages/watch/session.py").run()
     assert not at.exception and "Own prompts: Brief" in words(at)
     assert next(p for p in at.session_state["session"].prompts if p.name == "client").note == "turn $turn, be brief"
-    at.switch_page(PAGE).run()
+    at.switch_page(LAB).run()
     press(at, f"lab_delete_now_{pack.id}")
     assert len(state.store().packs.packs()) == 1 and "“Brief” is deleted." in words(at)
     press(at, "lab_pack_back")
@@ -577,16 +499,16 @@ def test_a_replayed_session_finds_its_pack_by_its_words() -> None:
     pack = state.store().packs.new("Mine", [own])
     state.store().packs.new("Mine", [others[1]])
     assert (first.title, pack.title) == ("Mine", "Mine (2)")
-    session = rehearsed(prompt_set=pack.texts)
-    at = open_page(session=session.id, turn="1", agent="responder", attempt="1")
+    session = in_library(rehearsed(2, prompt_set=pack.texts))
+    at = open_lab(session=session.id, turn="1", agent="responder", attempt="1")
     assert at.selectbox(key="lab_pack").value == pack.id
     assert at.text_area(key=ROLE.replace("ours", pack.id)).value == "responder: mine."
 
 
 def test_a_session_made_with_other_prompts_is_looked_at_with_its_own() -> None:
     own = prompts.load()["responder"].model_copy(update={"role": "responder: <b>own</b> words."})
-    session = rehearsed(prompt_set=lab.with_own([own]))
-    at = open_page(session=session.id, turn="1", agent="responder")
+    session = in_library(rehearsed(2, prompt_set=lab.with_own([own])))
+    at = open_lab(session=session.id, turn="1", agent="responder")
     assert at.selectbox(key="lab_pack").value == "session"
     at.session_state["lab_tab"] = "Filled in"
     at.run()
@@ -595,12 +517,12 @@ def test_a_session_made_with_other_prompts_is_looked_at_with_its_own() -> None:
 
 
 def test_drafts_stay_while_other_agents_and_pages_are_looked_at() -> None:
-    session = rehearsed()
-    at = open_page(session=session.id)
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id)
     at.text_area(key=ROLE).set_value("responder: a draft.").run()
     at.selectbox(key="lab_agent").set_value("client").run()
     at.switch_page("pages/setup/models.py").run()
-    at.switch_page(PAGE).run()
+    at.switch_page(LAB).run()
     assert at.selectbox(key="lab_agent").value == "client"
     at.selectbox(key="lab_agent").set_value("responder").run()
     assert at.text_area(key=ROLE).value == "responder: a draft."

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from magnet_core import export, importers
 from magnet_core.domain import Origin, Session
 from magnet_core.store import Store
+from tests.browser import CHROMIUM, chromium, page, press, serving, where
 from tests.fakes import finished
-from tests.test_browser import CHROMIUM, chromium, page, press, serving, where
 
 __all__ = ["chromium", "page"]
 

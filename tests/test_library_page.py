@@ -20,19 +20,11 @@ from magnet_core import export, importers
 from magnet_core.domain import Attitude, Origin, Session
 from magnet_core.store import Entry, Store
 from tests.fakes import finished
+from tests.screen import fresh, words
+from tests.waiting import wait_until
 from ui import library, state
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/watch/library.py"
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +38,12 @@ def store(tmp_path: Path) -> Store:
 
 
 def alone(at: AppTest | None = None) -> AppTest:
-    return (at or AppTest.from_file(str(ROOT / PAGE), default_timeout=30)).run()
+    return (at or fresh(PAGE)).run()
 
 
 def framed() -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    at = fresh().run()
     return at.switch_page(PAGE).run()
-
-
-def words(at: AppTest) -> str:
-    """Return all HTML of the page in one text."""
-    return "\n".join(element.proto.body for element in at.get("html"))
 
 
 def param(at: AppTest, name: str) -> list[str]:
@@ -89,10 +76,7 @@ def imported(at: AppTest, *files: tuple[str, bytes]) -> AppTest:
     at.run()
     at.file_uploader[0].set_value([(name, content, "application/octet-stream") for name, content in files]).run()
     at.button(key="library_read").click().run()
-    end = time.monotonic() + 20
-    while at.session_state["library_import"].progress.live:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: not at.session_state["library_import"].progress.live)
     return at.run()
 
 
@@ -165,9 +149,7 @@ def test_filters_narrow_the_list_and_stand_in_the_address(store: Store, session:
         assert param(at, field) == [value]
         at.multiselect(key=field).set_value([]).run()
     assert not any(at.query_params.values())
-    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-    again.query_params["method"] = ["plain", "no such method"]
-    again.query_params["show"] = "Finished"
+    again = fresh(PAGE, {"method": ["plain", "no such method"], "show": "Finished"})
     assert len(listed(again.run())) == 1
     assert again.multiselect(key="method").value == ["plain"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS, idle, press, serving, where
 from tests.llm_server import LlmServer
-from tests.test_browser import CHROMIUM, FLAGS, idle, press, serving, where
 
 KEY = "sk-verysecret-0123456789abcdef"
 

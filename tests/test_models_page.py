@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core.cast import PRESETS, REHEARSAL, Cast
@@ -20,38 +19,24 @@ from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.profiles import samples
 from magnet_core.session import new_session
-from tests.llm_server import LlmServer
+from tests.llm_server import Start
+from tests.screen import fresh, press, words
 from ui import voices
 from ui.runner import Engine
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/setup/models.py"
 KEY = "sk-verysecret-0123456789abcdef"
-Start = Callable[..., LlmServer]
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and an environment without a model."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_AZURE_API_VERSION"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
 
 
 @pytest.fixture
 def page() -> AppTest:
-    return AppTest.from_file(str(ROOT / PAGE), default_timeout=30).run()
+    return fresh(PAGE).run()
 
 
 def shown(at: AppTest) -> str:
     """Return everything the page sends to its reader: text, fields and their values."""
     texts = [f"{element.proto} {getattr(element, 'value', '')}" for element in at.main]
     return "\n".join(texts) + str(dict(at.query_params))
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
 
 
 def cast_of(at: AppTest) -> Cast:
@@ -67,12 +52,6 @@ def fill(at: AppTest, url: str, model: str = "test-model", key: str = "") -> App
     if key:
         at.text_input(key="models_key_other").set_value(key)
     at.run()
-    assert not at.exception
-    return at
-
-
-def press(at: AppTest, name: str) -> AppTest:
-    at.button(key=f"models_{name}").click().run()
     assert not at.exception
     return at
 
@@ -99,7 +78,7 @@ def test_a_preset_fills_the_fields_and_loses_nothing(page: AppTest, kind: str) -
     assert page.text_input(key=f"models_url_{kind}").value == preset.base_url
     assert page.radio(key=f"models_fan_{kind}").value == preset.fan_out
     assert bool([field for field in page.text_input if field.key == "models_version"]) == (kind == "azure")
-    press(page, "use")
+    press(page, "models_use")
     assert ("This service asks for a key" in words(page)) == preset.needs_key
     assert cast_of(page).default.model == REHEARSAL
     page.pills(key="models_kind").set_value("other").run()
@@ -113,16 +92,16 @@ def test_a_good_endpoint_works_and_speaks(page: AppTest, endpoint: Start) -> Non
     assert page.text_input(key="models_key_other").value == ""
     assert "A key is kept for this server." in words(page)
     assert server.url in shown(page) and KEY not in shown(page)
-    press(page, "test")
+    press(page, "models_test")
     assert "It works" in words(page) and "test-model answers, the first token after" in words(page)
     assert words(page).count("<dd>yes</dd>") == 2
     assert cast_of(page).default.model == REHEARSAL
-    press(page, "use")
+    press(page, "models_use")
     voice = cast_of(page).default
     assert (voice.model, voice.base_url) == ("test-model", server.url)
     assert voice.api_key is not None and voice.api_key.get_secret_value() == KEY
     assert "This is what speaks now." in words(page)
-    press(page, "back")
+    press(page, "models_back")
     assert cast_of(page).default.model == REHEARSAL
 
 
@@ -141,20 +120,20 @@ def test_what_is_the_matter_is_said(
 ) -> None:
     fill(page, endpoint(**manners).url, **given)
     page.number_input(key="models_timeout").set_value(1.0).run()
-    press(page, "test")
+    press(page, "models_test")
     assert "It does not work yet" in words(page) and sentence in words(page)
     assert given.get("key", KEY) not in shown(page)
 
 
 def test_no_server_is_said(page: AppTest) -> None:
     fill(page, f"http://127.0.0.1:{free_port()}/v1")
-    press(page, "test")
+    press(page, "models_test")
     assert "There is no server at" in words(page)
 
 
 def test_what_a_server_does_not_take_is_said(page: AppTest, endpoint: Start) -> None:
     fill(page, endpoint(rejects=("stream", "response_format")).url)
-    press(page, "test")
+    press(page, "models_test")
     assert "It works" in words(page)
     assert "answers come in one piece" in words(page) and "no schema is sent" in words(page)
     assert words(page).count("<dd>no</dd>") == 2
@@ -162,13 +141,13 @@ def test_what_a_server_does_not_take_is_said(page: AppTest, endpoint: Start) -> 
 
 def test_a_list_of_models_can_be_fetched(page: AppTest, endpoint: Start) -> None:
     fill(page, endpoint(models=("zebra", "Ant")).url, model="")
-    press(page, "list")
+    press(page, "models_list")
     choice = page.selectbox(key="models_pick_other")
     assert choice.options == ["Ant", "zebra"]
     choice.set_value("zebra").run()
     assert page.text_input(key="models_name_other").value == "zebra"
     page.text_input(key="models_url_other").set_value(f"http://127.0.0.1:{free_port()}/v1").run()
-    press(page, "list")
+    press(page, "models_list")
     assert "No list came from this server." in words(page)
 
 
@@ -185,7 +164,7 @@ def test_a_list_of_models_can_be_fetched(page: AppTest, endpoint: Start) -> None
     ],
 )
 def test_bad_input_is_said_and_nothing_is_lost(page: AppTest, url: str, model: str, key: str, sentence: str) -> None:
-    press(fill(page, url, model, key), "use")
+    press(fill(page, url, model, key), "models_use")
     assert sentence in words(page)
     assert page.text_input(key="models_url_other").value == url
     assert page.text_input(key="models_name_other").value == model
@@ -198,9 +177,9 @@ def test_settings_outlast_other_pages_and_the_session_page_lets_them_speak(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server = endpoint(key=KEY)
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    at = fresh().run()
     at.switch_page(PAGE).run()
-    press(fill(at, server.url, key=KEY), "use")
+    press(fill(at, server.url, key=KEY), "models_use")
     at.switch_page("pages/watch/session.py").run()
     assert "test" in str(next(iter(at.get("page_link"))).proto.label)
     at.button(key="next").click().run()
@@ -228,24 +207,24 @@ def test_a_key_of_the_environment_is_named_not_shown_and_stays_with_its_server(
     monkeypatch.setenv("OPENAI_BASE_URL", home.url)
     monkeypatch.setenv("MAGNET_MODEL", "test-model")
     monkeypatch.setenv("MAGNET_FAN_OUT", "primed")
-    at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30).run()
+    at = fresh(PAGE).run()
     assert at.text_input(key="models_url_other").value == home.url
     assert at.button(key="models_use").disabled
     assert "A key is set in the environment." in words(at)
     assert KEY not in shown(at)
-    press(at, "test")
+    press(at, "models_test")
     assert "It works" in words(at)
     at.text_input(key="models_url_other").set_value(stranger.url).run()
     assert "A key is set" not in words(at)
-    press(at, "test")
+    press(at, "models_test")
     assert "none was given" in words(at)
-    press(at, "use")
+    press(at, "models_use")
     assert cast_of(at).default.api_key is None
 
 
 def test_a_key_alone_in_the_environment_changes_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30).run()
+    at = fresh(PAGE).run()
     assert at.segmented_control(key="models_who").value == "rehearsal" and at.button(key="models_use").disabled
     at.segmented_control(key="models_who").set_value("model").run()
     assert at.text_input(key="models_url_openai").value == "https://api.openai.com/v1"
@@ -256,17 +235,17 @@ def test_a_key_alone_in_the_environment_changes_nothing_by_itself(monkeypatch: p
 def test_a_model_in_the_environment_speaks_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("MAGNET_MODEL", "some-model")
-    at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30).run()
+    at = fresh(PAGE).run()
     assert at.text_input(key="models_name_openai").value == "some-model"
     assert at.button(key="models_use").disabled and "at https://api.openai.com" in words(at)
 
 
 def test_a_given_key_stays_with_its_server_and_can_be_forgotten(page: AppTest, endpoint: Start) -> None:
     home, stranger = endpoint(key=KEY), endpoint(key=KEY)
-    press(fill(page, home.url, key=KEY), "use")
-    press(fill(page, stranger.url), "test")
+    press(fill(page, home.url, key=KEY), "models_use")
+    press(fill(page, stranger.url), "models_test")
     assert "none was given" in words(page)
-    press(page, "forget")
+    press(page, "models_forget")
     assert cast_of(page).default.api_key is None and cast_of(page).default.model == "test-model"
     assert "Kept now for" not in words(page)
 
@@ -278,14 +257,14 @@ def test_agents_can_have_voices_of_their_own(page: AppTest, endpoint: Start) -> 
     page.segmented_control(key="models_source_of_client").set_value("rehearsal")
     page.segmented_control(key="models_source_of_planner").set_value("own").run()
     page.number_input(key="models_temperature_of_selector").set_value(0.3)
-    press(page, "use")
+    press(page, "models_use")
     assert "Give the address of the server" in words(page)
     page.text_input(key="models_url_of_planner").set_value(there.url)
     page.text_input(key="models_key_of_planner").set_value(KEY)
     page.text_input(key="models_name_of_planner").set_value("other-model").run()
-    press(page, "test")
+    press(page, "models_test")
     assert words(page).count("It works") == 2
-    press(page, "use")
+    press(page, "models_use")
     cast = cast_of(page)
     assert {agent: voice.model for agent, voice in cast.overrides.items()} == {
         "client": REHEARSAL,
@@ -302,7 +281,7 @@ def test_a_model_may_speak_for_one_agent_of_the_rehearsal(page: AppTest, endpoin
     page.multiselect(key="models_agents").set_value(["client"]).run()
     page.text_input(key="models_url_of_client").set_value(server.url)
     page.text_input(key="models_name_of_client").set_value("test-model").run()
-    press(page, "use")
+    press(page, "models_use")
     assert cast_of(page).default.model == REHEARSAL and cast_of(page).overrides["client"].model == "test-model"
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core.cast import Cast, open_models
@@ -18,59 +15,16 @@ from magnet_core.models import Chunk
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, prompt_of
+from tests.screen import ROOT, fresh, idle, shown_session, take, until, words
 from ui import state
 from ui.runner import Engine, Goal, Run, SessionBusy, Snapshot
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "pages").glob("*/*.py"))
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
 
 
 @pytest.fixture
 def app() -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.session_state["pace"] = "At once"
-    return at.run()
-
-
-def words(at: AppTest) -> str:
-    """Return all HTML of the page in one text."""
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
-def shown_session(at: AppTest) -> str:
-    """Return the id in the page's address."""
-    found = at.query_params["session"]
-    return found[0] if isinstance(found, list) else found
-
-
-def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 20.0) -> AppTest:
-    """Look again until something is so, as a browser's timer does."""
-    end = time.monotonic() + seconds
-    while not done(at):
-        assert time.monotonic() < end, words(at)
-        at.run()
-    return at
-
-
-def idle(at: AppTest) -> bool:
-    return at.button(key="stop").disabled
-
-
-def take(at: AppTest, button: str) -> AppTest:
-    """Press a button that starts a run, and wait for the run's end."""
-    at.button(key=button).click().run()
-    until(at, idle)
-    assert not at.exception
-    return at
+    return fresh(pace="At once").run()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -82,7 +36,7 @@ def test_every_page_opens_from_the_frame(app: AppTest, page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_stands_alone(page: str) -> None:
-    at = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
+    at = fresh(page).run()
     assert not at.exception
 
 
@@ -138,10 +92,7 @@ def test_a_played_session_can_be_looked_through_and_comes_back_by_its_address(ap
     app.button(key="back").click().run()
     assert "Turn 7 of 8" in words(app)
     address = dict(app.query_params)
-    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    for name, value in address.items():
-        again.query_params[name] = value
-    again.run()
+    again = fresh(address=address).run()
     assert "Turn 7 of 8" in words(again)
     again.button(key="latest").click().run()
     assert "Turn 8 of 8" in words(again)
@@ -159,9 +110,7 @@ def test_starting_over_keeps_the_old_session(app: AppTest) -> None:
 
 
 def test_an_unknown_session_says_so(app: AppTest) -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.query_params["session"] = "nosuchsession"
-    at.run()
+    at = fresh(address={"session": "nosuchsession"}).run()
     assert any("nosuchsession" in warning.value for warning in at.warning)
     assert not at.button(key="next").disabled
 

@@ -12,8 +12,8 @@ from magnet_core.domain import Session
 from magnet_core.scoring.aspects import Pair, flipped, form
 from magnet_core.scoring.queue import case_of, in_order
 from magnet_core.store import Store
-from tests.test_browser import CHROMIUM, FLAGS, press, serving
-from tests.test_scores_page import rehearsed
+from tests.browser import CHROMIUM, FLAGS, press, serving
+from tests.fakes import rehearsed
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core.cast import Cast, Voice
@@ -22,24 +19,14 @@ from magnet_core.scoring import results
 from magnet_core.scoring.aspects import OVERALL, Comment, Pair, Review, Verdict, flipped, form
 from magnet_core.scoring.queue import case_of, in_order
 from magnet_core.session import fork
-from tests.llm_server import LlmServer
-from tests.test_scores_page import rehearsed, words
+from tests.fakes import rehearsed
+from tests.llm_server import LlmServer, Start
+from tests.screen import fresh, page_with, press, words
 from ui import desk_keys, pair_judging, rater, rating, state
 from ui.desk_keys import Press
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/judge/review.py"
 QUESTIONS = [question.key for question in form().questions]
-Start = Callable[..., LlmServer]
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
 
 
 def stored(clients: int = 2, methods: tuple[str, ...] = ("magnet", "plain")) -> list[Session]:
@@ -56,27 +43,12 @@ def queued(sessions: list[Session]) -> list[Pair]:
 
 
 def opened(through_app: bool = True, view: str = "rate", **address: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    for name, value in address.items():
-        at.query_params[name] = value
-    if through_app:
-        at.run()
-        at.switch_page(PAGE)
-    at.session_state["review_view"] = view
-    at.run()
-    assert not at.exception
-    return at
+    return page_with(PAGE, through_app=through_app, address=address, review_view=view)
 
 
 def come(at: AppTest, rater: str = "owl") -> AppTest:
     at.text_input(key="review_name").set_value(rater)
     next(b for b in at.button if b.label == "Begin").click().run()
-    assert not at.exception
-    return at
-
-
-def press(at: AppTest, key: str) -> AppTest:
-    at.button(key=key).click().run()
     assert not at.exception
     return at
 
@@ -202,9 +174,7 @@ def test_several_raters_have_queues_of_their_own() -> None:
 def test_an_address_for_raters_shows_the_desk_alone_and_no_names(through_app: bool) -> None:
     sessions = stored(1)
     queued(sessions)
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    at.query_params["rate"] = "only"
-    come(at.run())
+    at = come(fresh("app.py" if through_app else PAGE, {"rate": "only"}).run())
     assert not any(getattr(one, "key", "") == "review_view" for one in at.main)
     assert "Not treatment" in words(at) if through_app else True
     everything = repr(at.main)
@@ -297,10 +267,7 @@ def test_a_reload_keeps_rater_pair_question_and_the_reason_that_waits() -> None:
     place = {name: at.query_params[name] for name in ("rater", "pair", "question")}
     place = {name: value[0] if isinstance(value, list) else value for name, value in place.items()}
     assert place == {"rater": "owl", "pair": second.id, "question": QUESTIONS[3]}
-    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-    for name, value in place.items():
-        again.query_params[name] = value
-    again.run()
+    again = fresh(PAGE, place).run()
     assert not again.exception and "You are back as <b>owl</b>" in words(again) and "Pair 2 of 2" in words(again)
     assert again.text_input(key=field).value == "Half a thought"
     answer(again, "B")
@@ -348,9 +315,7 @@ def test_a_key_pressed_while_the_connection_was_lost_is_kept_by_the_next_browser
     answer(come(opened()), "A")
     done, token = Press(1, "an earlier change", pair.id, QUESTIONS[0], "B"), rater_stamp("owl")
     sent += [done, Press(2, token, pair.id, QUESTIONS[1], "B")]
-    again = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-    again.query_params["rater"] = "owl"
-    again.run()
+    again = fresh(PAGE, {"rater": "owl"}).run()
     assert not again.exception
     assert {key: verdict.choice for key, verdict in said_by()[0].verdicts.items()} == {QUESTIONS[0]: "A", QUESTIONS[1]: "B"}
 

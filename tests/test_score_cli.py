@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from magnet_core.scoring.items import CTRS, CTRS_11, PANAS, WAI
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.store import Store
 from tests.fakes import finished
-from tests.llm_server import LlmServer
+from tests.llm_server import Start
 
-Start = Callable[..., LlmServer]
 COLUMNS = ["session", "instrument", "item", "value", "spread", "n", "judge", "prompt_sha", "explanation", "turns"]
 
 
@@ -36,8 +34,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("magnet_core.models.calls._pause", lambda failures, retry_after: 0.0)
@@ -108,7 +105,7 @@ def test_rating_stops_at_its_budget_and_keeps_what_was_rated(tmp_path: Path, ses
         "score", sessions, "--instruments", "ctrs,wai", "--judge", "test-model", "--base-url", server.url, "--samples", 1,
         "--token-budget", 9000, "--out", out,
     )  # fmt: skip
-    assert result.exit_code == 1 and "The budget of 9,000 tokens does not reach" in " ".join(result.output.split())
+    assert result.exit_code == 1 and "The budget, 9,000 tokens, does not reach" in " ".join(result.output.split())
     assert 0 < server.record.calls < 2 * (6 + len(WAI))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.test_browser import CHROMIUM, FLAGS, idle, press, serving, set_pace, where
+from tests.browser import CHROMIUM, FLAGS, idle, press, serving, set_pace, where
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 

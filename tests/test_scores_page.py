@@ -7,19 +7,16 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from magnet_core.cast import Cast, Voice, open_models
-from magnet_core.domain import Attitude, CbtTechnique, Session
+from magnet_core.domain import Attitude, CbtTechnique
 from magnet_core.knowledge import read
 from magnet_core.lab import wordings
-from magnet_core.profiles import samples
 from magnet_core.scoring import tables
 from magnet_core.scoring.instruments import sheet
 from magnet_core.scoring.items import CTRS_11, INSTRUMENTS, Rating, Scorecard
@@ -28,69 +25,20 @@ from magnet_core.scoring.plain import read_scores
 from magnet_core.scoring.rater import rate
 from magnet_core.scoring.rubrics import Rubric, rubric_id
 from magnet_core.scoring.rules import measures
-from magnet_core.session import new_session, run_session
 from magnet_core.store import Store
-from tests.llm_server import LlmServer
+from tests.fakes import rehearsed
+from tests.llm_server import LlmServer, Start
+from tests.screen import fresh, page_with, until, words
+from tests.waiting import wait_until
 from ui import rules, scores, state
 from ui.runner import Engine
 from ui.scorer import Job, Order, Scorer, sheets_of
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/judge/scores.py"
 USUAL = ("ctrs", "wai", "panas-before", "panas-after")
 RUBRIC = Rubric(
     id="rubric-culture", title="Culture", question="Is culture taken up?", high=4, anchors={0: "Never.", 4: "Often."}
 )
-Start = Callable[..., LlmServer]
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
-def rehearsed(turns: int = 8, client: int = 0, **more: Any) -> Session:
-    """Return a session of the built-in cast."""
-
-    async def made() -> Session:
-        async with open_models(Cast()) as models:
-            profile = samples()[client].with_attitude(more.pop("attitude", samples()[client].attitude))
-            session = new_session(profile, max_turns=turns, models=models, **more)
-            async for event in run_session(session, models, live=False):
-                session = getattr(event, "session", session)
-            return session
-
-    return asyncio.run(made())
-
-
-def page_with(*sessions: Session, through_app: bool = True, before: Callable[[AppTest], None] = lambda at: None) -> AppTest:
-    for session in sessions:
-        state.store().save(session)
-    if not through_app:
-        at = AppTest.from_file(str(ROOT / PAGE), default_timeout=30)
-        before(at)
-        return at.run()
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    before(at)
-    at.run()
-    return at.switch_page(PAGE).run()
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
-def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 20.0) -> AppTest:
-    end = time.monotonic() + seconds
-    while not done(at):
-        assert time.monotonic() < end, words(at)
-        at.run()
-    assert not at.exception
-    return at
 
 
 def scored(at: AppTest) -> AppTest:
@@ -107,7 +55,7 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("through_app", [True, False])
 def test_an_empty_library_says_what_will_be_here(through_app: bool) -> None:
-    at = page_with(through_app=through_app)
+    at = page_with(PAGE, through_app=through_app)
     assert not at.exception
     assert "No session has been kept yet" in words(at)
 
@@ -115,7 +63,7 @@ def test_an_empty_library_says_what_will_be_here(through_app: bool) -> None:
 @pytest.mark.parametrize("through_app", [True, False])
 def test_rules_score_a_session_and_every_score_says_what_it_rests_on(through_app: bool) -> None:
     session = rehearsed()
-    at = scored(page_with(session, through_app=through_app))
+    at = scored(page_with(PAGE, session, through_app=through_app))
     shown = words(at)
     assert "Indicator, not a validated rating" in shown and "no total out of 66" in shown
     assert shown.count('<details class="score"') == 6
@@ -130,14 +78,14 @@ def test_rules_score_a_session_and_every_score_says_what_it_rests_on(through_app
 
 def test_scoring_again_by_rules_keeps_no_second_copy() -> None:
     session = rehearsed()
-    at = scored(page_with(session))
+    at = scored(page_with(PAGE, session))
     scored(at)
     assert len(state.store().cards.of(session.id)) == 4
 
 
 def test_every_scale_has_its_view() -> None:
     session = rehearsed()
-    at = scored(page_with(session))
+    at = scored(page_with(PAGE, session))
     at.session_state["scores_tab"] = "WAI"
     at.run()
     shown = words(at)
@@ -183,7 +131,7 @@ def test_what_is_missing_is_shown_as_missing_and_never_as_zero() -> None:
         }
     )
     state.store().cards.save(gone)
-    at = page_with(session)
+    at = page_with(PAGE, session)
     judge = tables.Judge(name="some-model", kind="model")
     at.selectbox(key="scores_judge").set_value(judge).run()
     shown = words(at)
@@ -203,11 +151,11 @@ def test_what_is_missing_is_shown_as_missing_and_never_as_zero() -> None:
 
 def test_the_session_that_was_just_watched_is_the_one_to_score() -> None:
     first, second = rehearsed(2), rehearsed(2, 1)
-    at = page_with(first, second)
+    at = page_with(PAGE, first, second)
     assert at.selectbox(key="scores_session").value == second.id
-    at = page_with(before=lambda at: at.query_params.update({"session": first.id}))
+    at = page_with(PAGE, address={"session": first.id})
     assert at.selectbox(key="scores_session").value == first.id
-    at = page_with(before=lambda at: at.query_params.update({"session": first.id}), through_app=False)
+    at = page_with(PAGE, address={"session": first.id}, through_app=False)
     assert at.selectbox(key="scores_session").value == first.id
 
 
@@ -220,7 +168,7 @@ def test_text_of_a_judge_is_never_markup() -> None:
     )
     state.store().save(session)
     state.store().cards.save(card.model_copy(update={"judge": bad, "kind": "model", "ratings": hostile}))
-    at = page_with(session)
+    at = page_with(PAGE, session)
     at.selectbox(key="scores_judge").set_value(tables.Judge(name=bad, kind="model")).run()
     assert not at.exception
     assert "&lt;script&gt;alert(1)" in words(at) and "<script>alert" not in words(at) and "<img" not in words(at)
@@ -242,7 +190,7 @@ def test_a_table_taken_away_holds_no_formula() -> None:
 
 def test_many_sessions_are_scored_grouped_and_compared() -> None:
     made = [rehearsed(8, client, attitude=attitude) for client in range(3) for attitude in Attitude]
-    at = page_with(*made)
+    at = page_with(PAGE, *made)
     at.segmented_control(key="scores_view").set_value("many").run()
     assert "No session here has this score" in words(at)
     at.button(key="scores_rest").click().run()
@@ -265,7 +213,7 @@ def test_what_the_rules_count_is_shown_over_many_sessions_without_any_judge(monk
     made = [rehearsed(3, client, attitude=attitude) for client in range(2) for attitude in Attitude]
     read: list[str] = []
     monkeypatch.setattr("ui.state.scores.measures", lambda session: read.append(session.id) or measures(session))
-    at = page_with(*made)
+    at = page_with(PAGE, *made)
     at.segmented_control(key="scores_view").set_value("many").run()
     options = at.selectbox(key="scores_figure").options
     for title in ("Counsellor's share of the words", "Open among all questions", "Reflections to each question",
@@ -369,10 +317,7 @@ def test_a_weak_point_is_named_with_its_reason() -> None:
 
 
 def settled(job: Job, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while job.look().live:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: not job.look().live, seconds)
 
 
 def scorer_of(store: Store) -> Scorer:
@@ -450,11 +395,7 @@ def test_a_session_that_is_gone_does_not_stop_the_others(tmp_path: Path) -> None
 
 
 def test_the_session_page_counts_and_scores_along() -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.session_state["pace"] = "At once"
-    at.query_params["audience"] = state.view.RESEARCHER
-    at.session_state["side"] = "Scores"
-    at.run()
+    at = fresh(address={"audience": state.view.RESEARCHER}, pace="At once", side="Scores").run()
     assert "Counted from the first turn on" in words(at)
     at.number_input(key="want_turns").set_value(8).run()
     [switch] = [t for t in at.toggle if (t.key or "").startswith("along_on_")]
@@ -462,10 +403,7 @@ def test_the_session_page_counts_and_scores_along() -> None:
     at.button(key="play").click().run()
     until(at, lambda at: at.button(key="stop").disabled)
     id = (switch.key or "").removeprefix("along_on_")
-    end = time.monotonic() + 10
-    while {c.turns for c in state.store().cards.of(id) if c.instrument == "ctrs"} != {4, 8}:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: {c.turns for c in state.store().cards.of(id) if c.instrument == "ctrs"} == {4, 8})
     at.run()
     shown = words(at)
     for title in ("Counsellor&#x27;s share of the words", "Open questions", "Distinct-3", "EAD", "Plan steps touched"):
@@ -510,11 +448,7 @@ async def test_a_model_rates_by_a_rubric_and_the_rules_cannot(endpoint: Start) -
 
 def test_a_rubric_is_built_tried_and_used(endpoint: Start) -> None:
     server, session = endpoint(), rehearsed(2)
-
-    def with_model(at: AppTest) -> None:
-        at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=server.url))
-
-    at = page_with(session, before=with_model)
+    at = page_with(PAGE, session, cast=Cast(default=Voice(model="test-model", base_url=server.url)))
     at.segmented_control(key="scores_view").set_value("own").run()
     at.button(key="rubric_save").click().run()
     assert "Give it a name." in words(at) and "Say what 0 means." in words(at)
@@ -544,7 +478,7 @@ def test_a_rubric_is_built_tried_and_used(endpoint: Start) -> None:
 
 
 def test_without_a_model_a_rubric_can_be_saved_but_not_tried() -> None:
-    at = page_with(rehearsed(2))
+    at = page_with(PAGE, rehearsed(2))
     at.segmented_control(key="scores_view").set_value("own").run()
     assert at.button(key="rubric_try").disabled and "needs a language model" in words(at)
 
@@ -552,12 +486,8 @@ def test_without_a_model_a_rubric_can_be_saved_but_not_tried() -> None:
 def test_a_packs_judges_prompts_are_used_where_they_are_chosen(endpoint: Start) -> None:
     server, session = endpoint(), rehearsed(2)
     mine = wordings.texts()["ctrs/focus"].model_copy(update={"system": "Focus: my own question?\n\n0: None.\n6: All."})
-
-    def with_model(at: AppTest) -> None:
-        at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=server.url))
-        state.store().packs.new("Strict", [mine])
-
-    at = page_with(session, before=with_model)
+    state.store().packs.new("Strict", [mine])
+    at = page_with(PAGE, session, cast=Cast(default=Voice(model="test-model", base_url=server.url)))
     strict = tables.Judge(name="test-model", kind="model", words="“Strict”")
     at.selectbox(key="scores_judge").set_value(strict).run()
     at.pills(key="scores_instruments_model").set_value(["ctrs", "wai"]).run()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,25 +23,17 @@ from magnet_core.meter import Budget, Limit, Meter, Use
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, run_session
 from magnet_core.store import Store
-from tests.llm_server import LlmServer
+from tests.llm_server import LlmServer, Start
+from tests.screen import fresh
+from tests.waiting import wait_until
 from ui import state
 
 ROOT = Path(__file__).parent.parent
-Start = Callable[..., LlmServer]
 LIST = Prices(entries=(Price(model="test-model", since=date(2020, 1, 1), input=1.0, output=10.0),))
 
 
 def prices() -> Prices:
     return LIST
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
 
 
 def use(**more: Any) -> Use:
@@ -93,7 +83,7 @@ def test_the_rehearsal_uses_nothing() -> None:
 def test_no_call_is_made_once_the_budget_is_spent(endpoint: Start, limit: Limit) -> None:
     budget = Budget(limit, prices)
     session, stopped = run(server := endpoint(), Meter("session", [budget]), turns=20)
-    assert re.search(rf"The budget of {re.escape(str(limit))} (is spent|does not reach for the next call)", stopped)
+    assert re.search(rf"The budget, {re.escape(str(limit))}, (is spent|does not reach for the next call)", stopped)
     assert 0 < len(session.turns) < 20 and session.plan
     spent = budget.dollars if limit.unit == "$" else budget.tokens
     assert spent is not None and 0.5 * limit.amount < spent < 1.25 * limit.amount
@@ -118,7 +108,7 @@ def test_a_daily_budget_begins_anew_with_the_day(monkeypatch: pytest.MonkeyPatch
     budget.add_before(today() - timedelta(days=1), "test-model", Usage(prompt_tokens=900, completion_tokens=900), 3, 0)
     assert budget.tokens == 0
     budget.add_before(today(), "test-model", Usage(prompt_tokens=900, completion_tokens=200), 3, 0)
-    with pytest.raises(BudgetSpent, match="Today's budget of 1,000 tokens"):
+    with pytest.raises(BudgetSpent, match="The limit of a day, 1,000 tokens"):
         budget.check("test-model")
     monkeypatch.setattr(meter, "today", lambda: today() + timedelta(days=1))
     budget.check("test-model")
@@ -154,16 +144,7 @@ def test_the_limit_of_a_day_is_kept(store: Store) -> None:
 
 
 def page(server: LlmServer, model: str = "test-model") -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.session_state["cast"] = Cast(default=Voice(model=model, base_url=server.url))
-    return at.run()
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
+    return fresh(cast=Cast(default=Voice(model=model, base_url=server.url))).run()
 
 
 def test_a_session_stops_at_the_limit_of_the_day_and_says_so(endpoint: Start) -> None:
@@ -172,10 +153,10 @@ def test_a_session_stops_at_the_limit_of_the_day_and_says_so(endpoint: Start) ->
     st.cache_resource.clear()
     at.button(key="play").click().run()
     session = at.session_state["session"]
-    until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
+    wait_until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
     at.run()
-    assert any("Today's budget of 4,000 tokens does not reach" in alert.value for alert in [*at.error, *at.warning]) or (
-        "Today's budget of 4,000 tokens does not reach" in " ".join(h.value for h in at.get("html"))
+    assert any("The limit of a day, 4,000 tokens, does not reach" in alert.value for alert in [*at.error, *at.warning]) or (
+        "The limit of a day, 4,000 tokens, does not reach" in " ".join(h.value for h in at.get("html"))
     )
     assert state.spending.book().done()
     [total] = [s for s in state.store().ledger.sums() if s.purpose == "session"]
@@ -186,7 +167,7 @@ def test_a_turn_that_is_given_up_is_written_down(endpoint: Start) -> None:
     at = page(endpoint(status=401, body='{"error": {"message": "no such key"}}'))
     at.button(key="next").click().run()
     session = at.session_state["session"]
-    until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
+    wait_until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
     assert state.spending.book().done()
     lost, *calls = state.store().ledger.failures()
     assert (lost.lost, lost.agent, lost.turn, lost.model, lost.session) == (True, "planner", 0, "test-model", session.id)
@@ -198,7 +179,7 @@ def test_the_command_line_stops_at_its_budget_and_goes_on_later(endpoint: Start,
     arguments = ["generate", "--profiles", str(ROOT / "sample_profiles"), "--pick", "1", "--out", str(out), "--turns", "4"]
     arguments += ["--model", "test-model", "--base-url", server.url, "--method", "plain"]
     first = CliRunner().invoke(command_line, [*arguments, "--token-budget", "2500"])
-    assert first.exit_code == 1 and "The budget of 2,500 tokens does not reach" in " ".join(first.stderr.split())
+    assert first.exit_code == 1 and "The budget, 2,500 tokens, does not reach" in " ".join(first.stderr.split())
     assert not list(out.glob("*.json")) and list((out / ".unfinished").glob("*.part"))
     second = CliRunner().invoke(command_line, arguments)
     assert second.exit_code == 0 and len(list(out.glob("*.json"))) == 1

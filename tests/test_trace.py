@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +15,17 @@ import pytest
 import streamlit as st
 
 from magnet_core import telemetry
-from magnet_core.cast import Cast, Voice, open_models
+from magnet_core.cast import Cast, Voice
 from magnet_core.costs import Price, Prices, calls_of, cost_of, grouped, price_of, session_cost, shipped, waited, waits
-from magnet_core.domain import AgentCall, Session, Usage
+from magnet_core.domain import Usage
 from magnet_core.errors import SettingsError
 from magnet_core.incidents import in_ledger, in_session
 from magnet_core.meter import Use
 from magnet_core.profiles import samples
-from magnet_core.session import fork, new_session, run_session
+from magnet_core.session import fork, new_session
 from magnet_core.spending import kept_of, unkept
 from magnet_core.store import Store
+from tests.fakes import call, made, rehearsed_once
 from tests.llm_server import LlmServer
 from ui import state
 
@@ -39,38 +38,6 @@ LIST = Prices(
         Price(model="plain", since=date(2026, 1, 1), input=3.0, output=5.0),
     )
 )
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
-def call(
-    model: str = "m", read: int | None = 1000, cached: int | None = None, wrote: int | None = 100, **more: Any
-) -> AgentCall:
-    usage = Usage(prompt_tokens=read, cached_tokens=cached, completion_tokens=wrote)
-    return AgentCall(**({"agent": "plain", "model": model, "prompt_sha": "x", "output": "", "usage": usage} | more))
-
-
-def made(cast: Cast, method: str = "magnet", turns: int = 3) -> Session:
-    async def work() -> Session:
-        async with open_models(cast) as models:
-            session = new_session(samples()[0], method=method, max_turns=turns, models=models)
-            async for event in run_session(session, models, live=False):
-                session = getattr(event, "session", session)
-            return session
-
-    return asyncio.run(work())
-
-
-@cache
-def rehearsed() -> Session:
-    return made(Cast())
 
 
 def test_a_call_costs_what_its_day_says() -> None:
@@ -86,11 +53,13 @@ def test_what_is_not_known_is_missing_and_never_zero() -> None:
     both = cost_of([call(), call(read=None)], LIST, DAY)
     assert both.price is None and both.prompt_tokens is None and both.tokens is None and both.completion_tokens == 200
     assert cost_of([], LIST, DAY).price is None
-    assert session_cost(rehearsed(), shipped()).price == 0 and session_cost(rehearsed(), shipped()).tokens is None
+    assert (
+        session_cost(rehearsed_once(3), shipped()).price == 0 and session_cost(rehearsed_once(3), shipped()).tokens is None
+    )
 
 
 def test_groups_add_up_to_the_whole() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     whole = session_cost(session, shipped())
     for key in (lambda turn, c: turn, lambda turn, c: c.agent):
         parts = grouped(session, shipped(), key)
@@ -100,13 +69,13 @@ def test_groups_add_up_to_the_whole() -> None:
 
 
 def test_a_fork_is_not_charged_for_its_parents_calls() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     child = fork(session, 2)
     assert not list(calls_of(child, session)) and len(list(calls_of(child))) == 17
 
 
 def test_what_went_wrong_is_listed_by_kind() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     calls = (
         call(problem="It repeats.", attempt=1),
         call(attempt=2, retries=("The connection broke.",)),
@@ -120,7 +89,7 @@ def test_what_went_wrong_is_listed_by_kind() -> None:
 
 
 def test_waiting_is_counted_from_the_first_call_of_a_turn_to_its_last_answer() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     calls = (call(started=0.5, seconds=2.0), call(started=0.5, seconds=3.0), call(started=4.0, seconds=1.0))
     turn = session.turns[0].model_copy(update={"calls": calls})
     session = session.model_copy(
@@ -151,8 +120,8 @@ def test_what_the_ledger_says_went_wrong_is_listed_once() -> None:
 
 
 def test_what_no_session_holds_is_told_apart_turn_by_turn(store: Store) -> None:
-    turn = rehearsed().turns[0].model_copy(update={"calls": (call(), call(agent="client"))})
-    session = rehearsed().model_copy(update={"turns": (turn,), "plan_calls": ()})
+    turn = rehearsed_once(3).turns[0].model_copy(update={"calls": (call(), call(agent="client"))})
+    session = rehearsed_once(3).model_copy(update={"turns": (turn,), "plan_calls": ()})
 
     def use(number: int, day: int = 1, **more: Any) -> Use:
         made = {
@@ -177,7 +146,7 @@ def test_what_no_session_holds_is_told_apart_turn_by_turn(store: Store) -> None:
     ]
     assert [s.price(LIST) for s in left] == [pytest.approx(0.0028), None, pytest.approx(0.0028)]
     assert unkept(store.ledger.turns()[:0], kept_of(session)) == [], "what was made elsewhere is not in the ledger"
-    assert not kept_of(rehearsed()), "the rehearsal uses nothing"
+    assert not kept_of(rehearsed_once(3)), "the rehearsal uses nothing"
 
 
 def test_own_prices_go_before_the_shipped_ones(store: Store) -> None:
@@ -220,7 +189,7 @@ def test_a_collector_process_gets_the_spans_of_a_session(
     collector: tuple[str, Path], endpoint: Callable[..., LlmServer]
 ) -> None:
     address, file = collector
-    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url, temperature=0.5)))
+    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url, temperature=0.5)), 3)
     spans = telemetry.Spans(address)
     for number in range(len(session.turns) + 1):
         spans.turn(session, number)
@@ -268,7 +237,7 @@ def test_nothing_is_sent_by_default_and_a_lost_collector_holds_nothing_up(monkey
     with pytest.raises(SettingsError, match="is an address"):
         telemetry.Spans("localhost")
     begun = time.monotonic()
-    telemetry.newest(rehearsed(), "not an address")
+    telemetry.newest(rehearsed_once(3), "not an address")
     assert time.monotonic() - begun < 1
     for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -280,7 +249,7 @@ def test_spans_carry_the_librarys_own_price_of_the_sessions_day(
     collector: tuple[str, Path], endpoint: Callable[..., LlmServer]
 ) -> None:
     address, file = collector
-    made_in_may = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain", 1)
+    made_in_may = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), 1, method="plain")
     made_in_may = made_in_may.model_copy(update={"created": datetime(2026, 5, 20, tzinfo=UTC)})
     own = [
         Price(model="test-model", since=date(2026, 5, 1), input=1, output=1),
@@ -306,14 +275,14 @@ def test_what_keeps_spans_from_going_out_is_told(
         now = telemetry.sending(wrong)
         assert "is an address such as" in now.problem and not now.going and now.address
     nobody = telemetry.Spans("http://name:secret@127.0.0.1:9", patience=0.1)
-    nobody.turn(rehearsed(), 1)
+    nobody.turn(rehearsed_once(3), 1)
     nobody.flush()
     nobody.close()
     now = nobody.sending
     assert "could not be reached" in now.problem and now.lost == 17 and now.met and not now.going and not now.sent
     assert now.address == "http://127.0.0.1:9/v1/traces", "no name and no password"
     another = telemetry.Spans(endpoint().url, patience=0.1)
-    another.turn(rehearsed(), 1)
+    another.turn(rehearsed_once(3), 1)
     another.flush()
     another.close()
     assert "did not take the spans" in another.sending.problem

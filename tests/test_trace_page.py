@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,29 +14,13 @@ from magnet_core.cast import Cast, Voice
 from magnet_core.costs import Price, session_cost, today
 from magnet_core.domain import Session, Usage
 from magnet_core.meter import Limit, Use
-from tests.llm_server import LlmServer
-from tests.test_trace import call, made, rehearsed
+from tests.fakes import call, made, rehearsed_once
+from tests.llm_server import LlmServer, Start
+from tests.screen import fresh, page_with, words
+from tests.waiting import wait_until
 from ui import state
 
-ROOT = Path(__file__).parent.parent
 PAGE = "pages/lab/trace.py"
-Start = Callable[..., LlmServer]
-
-
-@pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own and the built-in cast."""
-    monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT"):
-        monkeypatch.setenv(name, "")
-    st.cache_resource.clear()
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def use(**more: Any) -> Use:
@@ -50,31 +32,17 @@ def table(at: AppTest, words: str) -> Any:
     return next(frame.value for frame in at.dataframe if frame.proto.alt == words)
 
 
-def page_with(*sessions: Session, through_app: bool = True, **kept: Any) -> AppTest:
-    for session in sessions:
-        state.store().save(session)
-    at = AppTest.from_file(str(ROOT / ("app.py" if through_app else PAGE)), default_timeout=30)
-    for name, value in kept.items():
-        at.session_state[name] = value
-    at.run()
-    return at.switch_page(PAGE).run() if through_app else at
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(element.proto.body for element in at.get("html"))
-
-
 @pytest.mark.parametrize("view", ["one", "many", "spending", "wrong", "prices"])
 @pytest.mark.parametrize("through_app", [False, True])
 def test_every_view_is_there_with_and_without_sessions(view: str, through_app: bool) -> None:
-    at = page_with(through_app=through_app, trace_view=view)
+    at = page_with(PAGE, through_app=through_app, trace_view=view)
     assert not at.exception
-    at = page_with(rehearsed(), through_app=through_app, trace_view=view)
+    at = page_with(PAGE, rehearsed_once(3), through_app=through_app, trace_view=view)
     assert not at.exception
 
 
 def test_a_session_is_shown_by_agent_and_turn() -> None:
-    at = page_with(rehearsed())
+    at = page_with(PAGE, rehearsed_once(3))
     assert "calls <b>25</b>" in words(at) and "price <b>$0.0000</b>" in words(at)
     by_agent, by_turn = table(at, "Cost by agent"), table(at, "Cost by turn")
     assert list(by_turn["Turn"]) == ["Plan", "Turn 1", "Turn 2", "Turn 3"] and list(by_turn["Calls"]) == [1, 8, 8, 8]
@@ -82,8 +50,8 @@ def test_a_session_is_shown_by_agent_and_turn() -> None:
 
 
 def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmServer]) -> None:
-    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain")
-    at = page_with(session)
+    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), 3, method="plain")
+    at = page_with(PAGE, session)
     assert "price <b>–</b>" in words(at) and "No price is known for test-model" in words(at)
     state.store().prices.keep([Price(model="test-model", since=date(2020, 1, 1), input=1, output=1)])
     at.run()
@@ -92,20 +60,20 @@ def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmSer
 
 
 def test_numbers_are_numbers_and_what_is_missing_is_no_number(endpoint: Start) -> None:
-    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), "plain", 12)
-    at = page_with(rehearsed(), session, trace_view="many")
+    session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), 12, method="plain")
+    at = page_with(PAGE, rehearsed_once(3), session, trace_view="many")
     shown = table(at, "Cost by session")
     assert set(shown.select_dtypes("number").columns) == set(shown.columns) - {"Session"}
     by_calls = shown.sort_values("Calls")
     assert list(by_calls["Calls"]) == [25, 24][::-1] and by_calls["Tokens read"].isna().sum() == 1
-    assert "Agents work at the same time" in words(page_with(session))
+    assert "Agents work at the same time" in words(page_with(PAGE, session))
 
 
 def test_each_turn_says_how_long_one_waited_for_it() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     calls = (call(started=0.0, seconds=2.0), call(started=0.0, seconds=3.0), call(started=3.0, seconds=1.5))
     turn = session.turns[0].model_copy(update={"calls": calls})
-    at = page_with(session.model_copy(update={"turns": (turn,), "plan_calls": ()}))
+    at = page_with(PAGE, session.model_copy(update={"turns": (turn,), "plan_calls": ()}))
     [row] = table(at, "Cost by turn").to_dict("records")
     assert (row["Seconds waited"], row["Seconds of calls"]) == (4.5, 6.5)
 
@@ -122,7 +90,7 @@ def test_spending_is_shown_by_day_purpose_and_model() -> None:
             use(usage=Usage(), error="Given up.", lost=True),
         ]
     )  # fmt: skip
-    at = page_with(trace_view="spending")
+    at = page_with(PAGE, trace_view="spending")
     shown = table(at, "Calls to endpoints")
     assert not at.exception and list(shown["Day"]) == [*[today().isoformat()] * 5, yesterday.date().isoformat(), "All"]
     assert set(shown["Purpose"]) == {"Sessions", "Judging", "Blind pairs", "Prompt lab", "Drafting clients", ""}
@@ -141,14 +109,13 @@ def test_spending_is_shown_by_day_purpose_and_model() -> None:
 
 
 def test_what_sessions_used_for_turns_that_were_not_kept_is_said(endpoint: Start) -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    at.session_state["cast"] = Cast(default=Voice(model="test-model", base_url=endpoint().url))
+    at = fresh(cast=Cast(default=Voice(model="test-model", base_url=endpoint().url)))
     state.spending.set_limit(Limit(amount=20_000, unit="tokens"))
     at.run().button(key="play").click().run()
     session = at.session_state["session"]
-    until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
+    wait_until(lambda: (run := state.engine().run_on(session.id)) is not None and not run.live)
     at.run()
-    assert any("Today's budget of 20,000 tokens" in error.value for error in at.error)
+    assert any("The limit of a day, 20,000 tokens" in error.value for error in at.error)
     assert [link for link in at.get("page_link") if link.proto.label == "Limits and prices"]
     assert state.spending.book().done()
     stored = state.store().session(session.id)
@@ -167,7 +134,7 @@ def test_the_limit_of_a_day_is_set_and_taken_away(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MAGNET_MODEL", "stranger")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     state.store().ledger.add([use(), use(purpose="judging")])
-    at = page_with(trace_view="spending")
+    at = page_with(PAGE, trace_view="spending")
     assert (
         "Today <b>2</b> answered calls" in words(at)
         and "tokens <b>2,200</b>" in words(at)
@@ -193,7 +160,7 @@ def test_the_limit_of_a_day_is_set_and_taken_away(monkeypatch: pytest.MonkeyPatc
 def test_a_price_that_is_added_later_counts_for_the_limit_of_the_day() -> None:
     state.store().ledger.add([use(model="stranger")])
     state.spending.set_limit(Limit(amount=1))
-    at = page_with(trace_view="spending")
+    at = page_with(PAGE, trace_view="spending")
     assert "Limit of a day: – of $1.00 used." in words(at)
     state.store().prices.keep([Price(model="stranger", since=today(), input=100, output=1000)])
     st.cache_resource.clear()
@@ -205,7 +172,7 @@ def test_a_price_that_is_added_later_counts_for_the_limit_of_the_day() -> None:
 
 
 def troubled(**more: Any) -> Session:
-    session = rehearsed()
+    session = rehearsed_once(3)
     calls = (call(problem="It repeats."), call(agent="client", retries=("The connection broke.",)))
     turns = (session.turns[0], session.turns[1].model_copy(update={"calls": calls}))
     return session.model_copy(update={"turns": turns, "plan_calls": ()} | more)
@@ -219,7 +186,7 @@ def test_errors_are_filtered_and_counted() -> None:
             use(session="older", turn=9, agent="judge", purpose="judging", usage=Usage(), error="Timed out."),
         ]
     )
-    at = page_with(troubled(id="newer"), older, trace_view="wrong")
+    at = page_with(PAGE, troubled(id="newer"), older, trace_view="wrong")
     assert "6 of 6 in 2 sessions" in words(at)
     counted = table(at, "How many of each kind, by agent").set_index("What")
     assert counted.loc["Given up: the turn was lost", "Responder"] == 1
@@ -247,7 +214,7 @@ def test_each_leads_to_its_turn_and_a_kept_call_to_the_lab() -> None:
         [use(session=session.id, turn=3, agent="responder", usage=Usage(), error="Asked three times.", lost=True),
          use(session="gone", turn=3, agent="responder", usage=Usage(), error="Asked three times.", lost=True)]
     )  # fmt: skip
-    at = page_with(session, trace_view="wrong")
+    at = page_with(PAGE, session, trace_view="wrong")
     rows = table(at, "Errors and retries")
 
     def choose(what: str, whose: str) -> None:
@@ -277,9 +244,9 @@ def test_each_leads_to_its_turn_and_a_kept_call_to_the_lab() -> None:
 
 
 def test_thousands_of_errors_stay_one_table() -> None:
-    session = rehearsed()
+    session = rehearsed_once(3)
     turn = session.turns[0].model_copy(update={"calls": tuple(call(problem=f"It repeats {n}.") for n in range(2719))})
-    at = page_with(session.model_copy(update={"turns": (turn,), "plan_calls": ()}), trace_view="wrong")
+    at = page_with(PAGE, session.model_copy(update={"turns": (turn,), "plan_calls": ()}), trace_view="wrong")
     assert "2,719 of 2,719 in 1 sessions" in words(at) and len(table(at, "Errors and retries")) == 2719 and not at.exception
 
 
@@ -296,7 +263,7 @@ def form(at: AppTest, model: str, **prices: float | None) -> AppTest:
 def test_a_field_that_is_missing_is_named_and_clears_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAGNET_MODEL", "test-model")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    at = page_with(trace_view="prices")
+    at = page_with(PAGE, trace_view="prices")
     at.button(key="price_keep").click().run()
     assert "It needs the model and $ per million tokens read and $ per million tokens written." in words(at)
     at.text_input(key="price_source").set_value("A contract")
@@ -320,7 +287,7 @@ def test_a_field_that_is_missing_is_named_and_clears_no_other(monkeypatch: pytes
 def test_own_prices_are_changed_and_taken_out_in_place() -> None:
     own = [Price(model=name, since=date(2026, 1, 1), input=1, cached=0.5, output=2, source="x") for name in ("a", "b", "c")]
     state.store().prices.keep(own)
-    at = page_with(trace_view="prices")
+    at = page_with(PAGE, trace_view="prices")
     read, cached, wrote = (f"$ per million tokens {what}" for what in ("read", "read, cached", "written"))
 
     def edit(changed: dict[int, dict[str, Any]], gone: list[int]) -> None:
@@ -346,11 +313,11 @@ def test_own_prices_are_changed_and_taken_out_in_place() -> None:
 
 
 def test_the_page_says_whether_spans_go_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "No spans are sent" in words(page_with(rehearsed()))
+    assert "No spans are sent" in words(page_with(PAGE, rehearsed_once(3)))
     monkeypatch.setenv("MAGNET_OTLP_ENDPOINT", "http://name:secret@127.0.0.1:11")
     st.cache_resource.clear()
-    said = words(page_with(rehearsed()))
+    said = words(page_with(PAGE, rehearsed_once(3)))
     assert "OpenTelemetry spans go to http://127.0.0.1:11/v1/traces: none sent yet." in said and "secret" not in said
     monkeypatch.setenv("MAGNET_OTLP_ENDPOINT", "localhost:4318")
     st.cache_resource.clear()
-    assert "MAGNET_OTLP_ENDPOINT is an address such as" in words(page_with(rehearsed()))
+    assert "MAGNET_OTLP_ENDPOINT is an address such as" in words(page_with(PAGE, rehearsed_once(3)))

@@ -27,6 +27,7 @@ from magnet_core.store.reviews import Reviews, bring_up_to_date
 from magnet_core.store.rubrics import Rubrics
 from magnet_core.store.search import Found
 from magnet_core.store.sessions import Planned, Sessions
+from magnet_core.store.setups import Setup, Setups
 
 __all__ = [
     "Cards",
@@ -43,6 +44,8 @@ __all__ = [
     "PriceBook",
     "Reviews",
     "Rubrics",
+    "Setup",
+    "Setups",
     "Store",
     "Sum",
 ]
@@ -71,6 +74,7 @@ class Store(Sessions):
         self.reviews = Reviews(database)
         self.prices = PriceBook(database)
         self.ledger = Ledger(database)
+        self.setups = Setups(database)
 
     def purge(self, before: datetime | None = None) -> int:
         """Remove for good the sessions and clients that are deleted (or were before a time); return how many sessions."""

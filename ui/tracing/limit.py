@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from magnet_core.cast import REHEARSAL
-from magnet_core.errors import StoreError
+from magnet_core.errors import BudgetSpent, StoreError
 from magnet_core.meter import Budget, Limit, Unit, amount
 from ui import state
 from ui.tracing import tables
@@ -40,6 +40,25 @@ def small() -> None:
     if (budget := day()) and (told := line(budget)):
         tables.hint(told)
         link()
+
+
+def notice() -> None:
+    """Say, where calls to a language model begin, that the limit of a day lets none through; nothing where it does or none would be made."""
+    if (stopped := stopping()) and not state.voices.rehearsing():
+        st.html(f'<p class="flag risk" role="alert">{escape(stopped)}</p>')
+        link()
+
+
+def stopping() -> str:
+    """Return why the limit of a day lets no call through now; empty where it does."""
+    budget = day()
+    if budget is None or budget.limit is None:
+        return ""
+    try:
+        budget.check(state.voices.cast().default.model)
+    except BudgetSpent as error:
+        return str(error)
+    return ""
 
 
 def link() -> None:
@@ -78,6 +97,11 @@ def form() -> None:
     if told := state.kept("limit_told"):
         state.keep("limit_told", "")
         st.html(f'<p class="flag risk" role="alert">{escape(told)}</p>')
+    if budget.limit and budget.used is not None and budget.used >= budget.limit.amount:
+        st.html(
+            '<p class="flag risk" role="alert">More than that is used already: until the limit is raised or the day is over, no call to a '
+            "language model is made.</p>"
+        )
     for sentence in doubts(budget, unit):
         st.html(f'<p class="flag{" risk" if kept else ""}">{escape(sentence)}</p>')
     tables.hint(

@@ -76,7 +76,10 @@ def many(traces: Sequence[Trace]) -> None:
     st.html(tables.facts(together([t.cost for t in traced]), sum(t.waited for t in traced), len(traced)))
     if any(t.cost.price is None for t in traced):
         known = [t.cost.price for t in traced if t.cost.price is not None]
-        tables.hint(f"Prices are known of {len(known)} of {len(traced)} sessions: {tables.dollars(sum(known))} together.")
+        if known:
+            tables.hint(
+                f"Prices are known of {len(known)} of {len(traced)} sessions: {tables.dollars(sum(known))} together."
+            )
     rows: list[Row] = []
     for configuration in dict.fromkeys(t.configuration for t in traced):
         own = [t for t in traced if t.configuration == configuration]

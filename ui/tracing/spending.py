@@ -59,7 +59,7 @@ def known(sums: Sequence[Sum], prices: Prices) -> None:
             f"{', '.join(silent)} did not say of every call how many tokens it used. Of the other "
             f"{sum(one.answered for one in counted):,} answered calls: {read:,} tokens read, {wrote:,} written."
         )
-    if len(priced) < len(answered):
+    if priced and len(priced) < len(answered):
         tables.hint(
             f"Prices are known of {sum(one.answered for one in priced):,} of {sum(one.answered for one in answered):,} answered calls: "
             f"{tables.dollars(sum(one.price(prices) or 0.0 for one in priced))} together."
