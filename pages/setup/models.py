@@ -14,7 +14,7 @@ from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError
 from magnet_core.models.check import known_models
 from magnet_core.models.openai import OPENAI_URL
-from ui import state, theme, voices
+from ui import setups, state, theme, voices
 from ui.tracing import limit
 from ui.voices import Amiss, Fields, Source
 from ui.waiting import waited
@@ -166,7 +166,10 @@ def answering(first: Voice, kind: str, preset: Preset, found: Amiss) -> FanOut:
 def others(default: Fields | None, asked: bool) -> dict[str, tuple[Fields | None, Amiss]]:
     """Draw the agents that have a voice of their own; None as fields means the built-in cast."""
     rows: dict[str, tuple[Fields | None, Amiss]] = {}
-    with st.expander("Give some agents a voice of their own", key="models_others"):
+    unfold = setups.agents_lack_keys()  # another key is another fold: the browser unfolds one only when it is new
+    with st.expander(
+        "Give some agents a voice of their own", unfold, key="models_others_open" if unfold else "models_others"
+    ):
         st.markdown(
             "Say, a stronger model for the client, or Rehearsal for the client and a model for the counsellor's team."
         )
@@ -268,6 +271,7 @@ def back() -> None:
     state.voices.set_cast(Cast(calls_in_flight=state.voices.cast().calls_in_flight))
     state.keep("models_who", "rehearsal")
     state.keep("models_agents", [])
+    state.forget("models_wanted")
 
 
 def wanted_cast(default: Fields | None, rows: dict[str, tuple[Fields | None, Amiss]], fan_out: FanOut, now: Cast) -> Cast:
@@ -290,6 +294,7 @@ def page() -> None:
     )
     if told := state.told():
         st.warning(theme.plain(told))
+    setups.ask_for_keys()
     first = starting().default
     left, right = st.columns([7, 5], gap="large")
     with left, st.container(gap="xsmall", key="models_fields"):
@@ -311,9 +316,11 @@ def page() -> None:
         if voices.distinct(now):
             st.button("Back to Rehearsal", icon=":material/undo:", key="models_back", on_click=back)
         limit.small()
+        setups.used_before()
         for voice, verdict in state.kept("models_verdicts", []):
             st.html(voices.verdict(voice, verdict))
         keys()
+    setups.put_cursor()
 
 
 def to_the_session() -> None:
@@ -335,9 +342,10 @@ def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | 
         use_it = st.button(
             "Use from the next turn on", type="primary", icon=":material/check:", key="models_use", disabled=speaks,
         )  # fmt: skip
-        test = False
+        test = remembered = False
         if default is not None or any(fields for fields, _ in rows.values()):
             test = st.button("Test", icon=":material/network_check:", key="models_test")
+            remembered = not speaks and setups.choose_to_remember()
         if speaks:
             st.html('<p class="hint">This is what speaks now.</p>', width="content")
             to_the_session()
@@ -351,7 +359,9 @@ def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | 
             st.rerun()
     elif use_it and wanted is not None:
         state.voices.set_cast(wanted)
-        state.keep("models_asked", None)
+        if remembered:
+            state.setups.remember(wanted)
+        state.forget("models_asked", "models_wanted")
         st.rerun()
     elif test and wanted is not None:
         tried = voices.distinct(wanted)

@@ -58,9 +58,11 @@ def fill(fields: Mapping[str, Any]) -> None:
         st.session_state[name] = value
 
 
-def with_model(model: str) -> Setup | None:
-    """Return the set-up used last in which a model spoke; None where it is not remembered."""
-    return next((setup for setup in used_before() if model in models_of(setup.cast)), None)
+def voice_of(model: str, server: str = "") -> Voice | None:
+    """Return the voice by the name of its model that was used last, on a server if one is named; None where none is remembered."""
+    found = (voice for setup in used_before() for voice in (setup.cast.default, *setup.cast.overrides.values()))
+    wanted = (voice for voice in found if voice.model == model and server in ("", voices.server_of(voice.base_url)))
+    return next((voice for voice in wanted if voice.model != REHEARSAL), None)
 
 
 def models_of(cast: Cast) -> list[str]:
