@@ -31,6 +31,7 @@ from magnet_core.scoring.compare import (
     holm,
     left_out,
     measure,
+    methods_to_begin_with,
     missing,
     name_of,
     needed,
@@ -39,17 +40,20 @@ from magnet_core.scoring.compare import (
     paired,
     paper_table,
     power_of,
+    rehearsed,
     report,
     sampling_for,
     sampling_of,
     side_by_side,
     table,
     tally,
+    to_begin_with,
     twins,
 )
-from magnet_core.scoring.compare.numbers import delta_words, number
+from magnet_core.scoring.compare.numbers import delta_words, fewer_words, number
 from magnet_core.session import fork, new_session
 from tests.fakes import rehearsed_once
+from ui.compare.figures import table as drawn_table
 
 SLEEP = (1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4)
 """Student's sleep data (1908): extra hours with one drug over the other, for ten patients."""
@@ -115,13 +119,66 @@ def test_chances_are_adjusted_as_holm_does() -> None:
 
 def test_what_only_chance_explains_loses_its_colour_when_all_are_allowed_for() -> None:
     names = [f"c{n}" for n in range(8)]
-    held = [figure(c, MAGNET, f"m{c}", calls=0.0, tokens=0.0, prompt=0.0) for c in names]
+    held = [figure(c, MAGNET, f"m{c}", completion=0.0, tokens=0.0, prompt=0.0) for c in names]
     some = [0.945 + (1 if n % 2 else -1) for n in range(8)]  # each alone: p = 0.04
-    held += [figure(c, PLAIN, f"p{c}", calls=100.0 + n, tokens=some[n], prompt=some[n]) for n, c in enumerate(names)]
+    held += [figure(c, PLAIN, f"p{c}", completion=100.0 + n, tokens=some[n], prompt=some[n]) for n, c in enumerate(names)]
     plain, strict = (table(held, [MAGNET, PLAIN], MAGNET, {}, adjusted=adjusted) for adjusted in (False, True))
     assert tally(plain).intervals == 3 and tally(plain).apart == tally(strict).apart
     assert tally(strict).stand < tally(plain).stand == tally(plain).apart
-    assert next(row for row in strict if row.key == "calls").differs, "a large difference stands"
+    assert next(row for row in strict if row.key == "completion").differs, "a large difference stands"
+
+
+def test_what_is_the_same_for_every_client_is_told_without_an_interval() -> None:
+    same, fixed = paired([0.0] * 5), paired([-120.0] * 5)
+    assert delta_words(same, "0 to 6") == "the same in every client, n\u00a0=\u00a05"
+    assert delta_words(fixed, "tokens") == "exactly −120 in every client, n\u00a0=\u00a05"
+    assert delta_words(paired([-1 / 3] * 6), "0 to 6") == "−0.33 in every client, n\u00a0=\u00a06", (
+        "what is rounded is not exact"
+    )
+    assert delta_words(paired([2.0, 2.0]), "calls").endswith("n\u00a0=\u00a02: too few for an interval")
+    nearly = paired([0.3 - 0.1, 0.2, 0.5 - 0.3, 0.2, 0.2])
+    assert nearly.exact and nearly.mean == pytest.approx(0.2), "a rest of the arithmetic is no spread"
+    assert paired([0.1 + 0.2 - 0.3, 0.0, 0.0, 0.0, 0.0]).mean == 0.0
+    assert not same.apart and fixed.clear and not paired([1.0]).exact
+
+
+def test_what_the_method_fixes_is_neither_coloured_nor_counted() -> None:
+    rehearsal = Configuration(method="magnet", model="rehearsal")
+    mixed = Configuration(method="magnet", model="m (client: rehearsal)")
+    assert [rehearsed(c) for c in (MAGNET, rehearsal, mixed)] == [False, True, True]
+    values = ((MAGNET, 161.0, 9e4), (PLAIN, 40.0, 2e4), (rehearsal, 161.0, 0.0))
+    held = [figure(str(n), c, f"{c.id}{n}", calls=v, tokens=t + n, price=t) for c, v, t in values for n in range(6)]
+    rows = {row.key: row for row in table(held, [MAGNET, PLAIN, rehearsal], MAGNET, {})}
+    assert all(cell.delta.clear for cell in rows["tokens"].cells[1:2] if cell.delta)
+    assert [cell.way(True) for cell in rows["calls"].cells] == ["unclear"] * 3 and not rows["calls"].differs
+    assert [cell.way(True) for cell in rows["price"].cells] == ["unclear", "better", "unclear"], "the rehearsal has no price"
+    found = tally(rows.values())
+    assert (found.intervals, found.apart) == (1 + 1, 2), "tokens and price of the model alone"
+    against = table(held, [MAGNET, PLAIN, rehearsal], rehearsal, {})
+    assert not any(row.differs for row in against) and tally(against).intervals == 0
+
+
+def test_a_difference_over_fewer_clients_than_the_means_says_so() -> None:
+    held = [figure(str(n), MAGNET, f"m{n}", tokens=10.0 + n) for n in range(8)]
+    held += [figure(str(n), PLAIN, f"p{n}", tokens=7.0) for n in range(2, 7)]
+    [row] = table(held, [MAGNET, PLAIN], MAGNET, {})
+    assert [(cell.n, cell.fewer) for cell in row.cells] == [(8, ""), (5, "over 5 of the baseline's 8 clients")]
+    assert fewer_words(3, 4, 3) == "over 3 of these 4 clients" and fewer_words(0, 4, 3) == "" == fewer_words(3, 3, 3)
+    assert fewer_words(2, 4, 3) == "over 2 of these 4 and of the baseline's 3 clients"
+    [row] = table([m for m in held if m.client in "23456"], [MAGNET, PLAIN], MAGNET, {})
+    assert not row.cells[1].fewer
+    drawn = drawn_table([row], [MAGNET, PLAIN], MAGNET, {})
+    assert "baseline&#x27;s" not in drawn and drawn.count("<small>n\u00a0=\u00a05</small>") == 2
+    [row] = table(held, [MAGNET, PLAIN], MAGNET, {})
+    assert "over 5 of the baseline&#x27;s 8 clients" in drawn_table([row], [MAGNET, PLAIN], MAGNET, {})
+
+
+def test_a_comparison_never_begins_with_one_method() -> None:
+    assert methods_to_begin_with([]) == list(PAPER)
+    assert methods_to_begin_with(["magnet"]) == ["magnet", "plain"]
+    assert methods_to_begin_with(["plain"]) == ["magnet", "plain"]
+    assert methods_to_begin_with(["one-call"]) == ["magnet", "one-call"]
+    assert methods_to_begin_with(["plain", "no-plan", "gone"]) == ["no-plan", "plain"]
 
 
 def test_time_and_variety_are_shown_and_never_called_better() -> None:
@@ -139,7 +196,13 @@ def test_time_and_variety_are_shown_and_never_called_better() -> None:
 @given(st.lists(st.floats(-1e4, 1e4), min_size=5, max_size=12), st.sampled_from(["0 to 6", "$", "tokens", "s", "share"]))
 def test_an_interval_that_leaves_0_out_is_printed_without_it(values: list[float], unit: str) -> None:
     found = paired(values)
-    if found.low is None or found.high is None or not found.apart or min(abs(found.low), abs(found.high)) < 1e-8:
+    if (
+        found.low is None
+        or found.high is None
+        or not found.apart
+        or found.exact
+        or min(abs(found.low), abs(found.high)) < 1e-8
+    ):
         return
     told = delta_words(found, unit)
     ends = re.search(r"\[(\S+)\sto\s(\S+)\]", told)
@@ -199,6 +262,13 @@ def test_an_interval_holds_its_mean_and_a_handful_has_none(values: list[float]) 
         assert found.low - 1e-6 <= found.mean <= found.high + 1e-6
 
 
+def test_a_forecast_begins_with_half_a_standard_deviation_and_names_its_bound() -> None:
+    assert to_begin_with(0.8314, 3) == 0.42 and to_begin_with(1234.5, 0) == 620 and to_begin_with(0.0001, 3) == 0.001
+    found = needed(1.0, 0.5, 10)
+    # chi-square with 9 degrees of freedom, 20th percentile: 5.380
+    assert found and found.upper == pytest.approx((9 / 5.380) ** 0.5, abs=1e-3) and found.most > found.pairs == 34
+
+
 def test_what_cannot_be_said_is_not_said() -> None:
     assert needed(0.0, 1.0, 20) is None and needed(1.0, 0.0, 20) is None and needed(1.0, 1.0, 4) is None
     assert paired([]).mean is None
@@ -227,7 +297,7 @@ def test_a_missing_figure_is_no_zero() -> None:
 
 def test_only_what_lies_wholly_on_one_side_of_zero_is_a_difference() -> None:
     values = ((MAGNET, (1.0,) * 6), (PLAIN, (0.0, 2.0, 0.0, 2.0, 0.0, 2.0)))
-    held = [figure(str(n), c, f"{c.method}{n}", calls=v) for c, some in values for n, v in enumerate(some)]
+    held = [figure(str(n), c, f"{c.method}{n}", tokens=v) for c, some in values for n, v in enumerate(some)]
     [row] = table(held, [MAGNET, PLAIN], MAGNET, {})
     assert not row.differs
 
@@ -325,6 +395,9 @@ def test_what_the_paper_reports_says_where_it_stands() -> None:
     found = report()
     assert {"77.2 %", "+3.2 %", "+4.3 %"} <= {one.value for one in found.figures}
     assert all(one.where and one.n and one.judge for one in found.figures) and "not comparable" in found.note
+    assert "printed" not in found.note.lower(), "some of it was counted: each row says which"
+    counted = {one.figure for one in found.figures if one.origin == "counted"}
+    assert counted == {"diversity"} and all(one.against for one in found.figures if one.origin == "printed")
 
 
 def test_the_same_client_is_the_same_word_for_word() -> None:

@@ -21,7 +21,7 @@ from magnet_core.scoring.tables import Judge
 from magnet_core.session import new_session
 from tests.fakes import rehearsed
 from tests.llm_server import LlmServer
-from tests.screen import fresh, page_with, until, use_model, words
+from tests.screen import fresh, in_library, page_with, until, use_model, words
 from tests.waiting import wait_until
 from ui import state
 from ui.compare import making
@@ -49,12 +49,32 @@ def test_what_is_missing_is_made_rated_and_compared() -> None:
     text = words(at)
     assert "Every client has a session under every configuration." in text
     assert "CTRS, mean of six items" in text and "Indicator, not a validated rating" in text
-    assert "<b>65</b>" in text and "−49 [−49\u00a0to\u00a0−49], n\u00a0=\u00a05" in text, (
+    assert "<b>65</b>" in text and "exactly −49 in every client, n\u00a0=\u00a05" in text, (
         "plain makes no plan, and six calls fewer a turn"
     )
+    assert "0.00 [0.00" not in text and "the same in every client" in text
     assert {tag for e in state.sessions.recent() for tag in e.tags} == {"comparison"}
     assert "–" in text, "the built-in cast counts no tokens"
-    everything = text.count('<th scope="row">')
+    at.toggle(key="compare_only").set_value(True).run()
+    assert "In no figure is a difference clear" in words(at), "calls follow from the method"
+
+
+def scored(session: Session, value: float) -> Session:
+    """Keep a scorecard of the rules with this value for every item; return the session."""
+    card = rate(session, "ctrs")
+    given = tuple(r.model_copy(update={"value": value}) for r in card.ratings)
+    in_library(session)
+    state.store().cards.save(card.model_copy(update={"ratings": given}))
+    return session
+
+
+def test_only_clear_differences_are_left_on_demand() -> None:
+    for client in range(5):
+        scored(rehearsed(client=client), 2.0 + client / 10)
+        scored(rehearsed(client=client, method="plain"), 4.0 + client / 5)
+    at = page_with(PAGE)
+    everything = words(at).count('<th scope="row">')
+    assert "3 of 3 intervals leave 0 out" in words(at)
     at.toggle(key="compare_only").set_value(True).run()
     table = next(t for t in (e.proto.body for e in at.get("html")) if 'class="versus"' in t)
     rows = table.split("<tr>")[2:]
@@ -120,7 +140,7 @@ def test_a_job_has_a_budget_of_its_own_and_stops_when_it_is_spent(endpoint: Call
     assert job.future
     job.future.result(20)
     now = job.look()
-    assert now.state == "stopped" and "budget of $0.00" in now.error and now.spent, now.error
+    assert now.state == "stopped" and "The budget, $0.00" in now.error and now.spent, now.error
     assert now.limit == Limit(amount=0.0005) and now.calls == server.record.calls and now.failed == 0
     assert len(state.store().session(session.id).turns) < 8
     again = Budget(Limit(amount=10_000_000, unit="tokens"), state.store().prices.all)
@@ -190,7 +210,7 @@ def test_a_spent_limit_stops_the_job_and_stays_in_its_field(
     at.number_input(key="compare_limit_tokens").set_value(30_000.0).run()
     for _ in range(2):
         at.button(key="compare_make").click().run()
-        until(at, lambda at: "budget of 30,000 tokens" in words(at))
+        until(at, lambda at: "The budget, 30,000 tokens" in words(at))
         at.run()
         assert "limit 30,000 tokens" in words(at) and "Used so far" in words(at)
         assert at.number_input(key="compare_limit_tokens").value == 30_000.0
@@ -293,13 +313,13 @@ def test_a_difference_leads_to_its_clients_and_their_sessions() -> None:
     assert not at.exception
     text = words(at)
     assert text.count('class="hint client"') == 5 and "difference <b>−49</b>" in text
-    assert "1 of 1 interval leaves 0 out" in text and "by chance" in text
+    assert "No interval is there yet" in text, "calls follow from the method, so they do not count"
     at.selectbox(key="compare_figure").set_value("distinct-1").run()
     at.toggle(key="compare_each_only").set_value(True).run()
     assert not at.exception
     at.button(key="compare_both_0").click().run()
     assert not at.exception and words(at).count('class="twin') == 8
-    pair = {at.selectbox(key=f"compare_{side}").value for side in ("left", "right")}
+    pair = {str(at.selectbox(key=f"compare_{side}").value) for side in ("left", "right")}
     held = {s.id: s for s in sessions}
     assert len({held[id].profile.id for id in pair}) == 1 and {held[id].method for id in pair} == {"magnet", "plain"}
 
@@ -309,6 +329,7 @@ def test_diversity_is_pooled_over_equal_samples() -> None:
     assert not at.exception
     text = words(at)
     assert "One session of each of the 5 clients" in text and "not comparable one to one" in text and "77.2 %" in text
+    assert text.count("printed in the paper") == 3 and text.count("counted by this project") == 2
 
 
 def test_how_many_are_needed_is_told_with_the_digits_of_the_figure() -> None:
@@ -316,10 +337,37 @@ def test_how_many_are_needed_is_told_with_the_digits_of_the_figure() -> None:
     at.selectbox(key="compare_p_figure").set_value("distinct-1").run()
     worth = at.number_input(key="compare_p_worth_distinct-1")
     assert worth.step == pytest.approx(0.0001) and worth.proto.format == "%.4f"
+    assert worth.value and worth.value >= 0.0001 and "34 clients" in words(at), "half a standard deviation to begin with"
+    assert "The field begins with half a standard deviation" in words(at)
     worth.set_value(0.0001).run()
+    assert "The field begins" not in words(at)
     assert "More than 10,000 clients" in words(at) and "not practical" in words(at)
     at.number_input(key="compare_p_worth_distinct-1").set_value(0.9).run()
-    assert "<b>5 clients</b>" in words(at)
+    text = words(at)
+    assert "<b>5 clients</b>" in text and "5 is the floor" in text and "upper 80\u00a0% bound" in text
+    assert "Rests on Distinct-1; counted, not rated; Plain less MAGneT, over 5 clients that both have" in text
+    assert "rehearsal's, which is authored" in text
+    at.selectbox(key="compare_p_figure").set_value("calls").run()
+    assert "the same in all 5 clients" in words(at)
+    at.selectbox(key="compare_p_figure").set_value("distinct-1").run()
+    assert at.number_input(key="compare_p_worth_distinct-1").value == 0.9, "a number given by hand stays"
+
+
+def test_a_forecast_names_the_judge_and_what_a_point_means() -> None:
+    for client in range(5):
+        scored(rehearsed(client=client), 2.0)
+        scored(rehearsed(client=client, method="plain"), 3.0 + client / 5)
+    at = page_with(PAGE, compare_power=True)
+    text = words(at)
+    assert "CTRS, mean of six items; judge: Rules (indicator); Plain less MAGneT" in text
+    assert "One point of the CTRS" in text and at.number_input(key="compare_p_worth_ctrs").value == pytest.approx(0.16)
+
+
+def test_a_library_of_one_method_opens_with_a_second_and_one_alone_says_what_to_add() -> None:
+    at = page_with(PAGE, rehearsed())
+    assert at.multiselect(key="compare_methods").value == ["magnet", "plain"] and "add a method to compare" not in words(at)
+    at.multiselect(key="compare_methods").set_value(["magnet"]).run()
+    assert "add a method to compare with" in words(at) and "No interval is there yet" not in words(at)
 
 
 def test_prompts_that_only_a_session_holds_can_be_made_again() -> None:

@@ -111,8 +111,8 @@ def _cell(row: Row, place: int) -> str:
     middle = number(one.mean, row.unit)
     if one.delta is None:
         return f"{middle}, n = {one.n}"
-    way = one.delta.direction(row.less_is_better) if row.judged else "unclear"
-    return f"{middle}{MARKS[way]}\n{delta_words(one.delta, row.unit)}"
+    fewer = f", {one.fewer}" if one.fewer else ""
+    return f"{middle}, n = {one.n}{MARKS[one.way(row.less_is_better)]}\n{delta_words(one.delta, row.unit)}{fewer}"
 
 
 def _safe(value: Any) -> Any:

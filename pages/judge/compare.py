@@ -41,6 +41,10 @@ def many(entries: list[Entry]) -> None:
             '<p class="hint">Choose at least one method, one model, one way of seeing, one set of prompts and one temperature.</p>'
         )
         return
+    alone = len(choices.configurations) == 1
+    if alone:
+        st.html('<p class="flag">One configuration alone has nothing to differ from: add a method to compare with, or a model, prompts or a '
+                "temperature.</p>")  # fmt: skip
     cards = state.scores.by_judge(state.scores.all_cards())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare_base_row"):
         those = choose_clients(held, choices.length)
@@ -64,7 +68,7 @@ def many(entries: list[Entry]) -> None:
     place.show_many()
     making.make_missing(entries, choices, those, shown, held, measured)
     rows = table(shown, choices.configurations, baseline, own, adjusted=adjusted)
-    drawn = [row for row in rows if row.differs] if only else rows
+    drawn = [row for row in rows if row.differs] if only and not alone else rows
     if not rows:
         st.html(
             '<p class="hint">No finished session of these configurations and clients is there yet. Make the missing ones above.</p>'
@@ -76,7 +80,8 @@ def many(entries: list[Entry]) -> None:
             st.html(scores.kind_mark(judge))
         st.html(figures.table(drawn, choices.configurations, baseline, choices.titles))
     if rows:
-        st.html(figures.verdict(tally(rows), adjusted))
+        if not alone:
+            st.html(figures.verdict(tally(rows), adjusted))
         if any(c.model == REHEARSAL for c in choices.configurations):
             st.html('<p class="remark">The rehearsal is authored: its counsellor says much the same whatever the method. Scores of it try '
                     "this page out, and say nothing about the methods. Set up a language model to compare those.</p>")  # fmt: skip
@@ -85,7 +90,7 @@ def many(entries: list[Entry]) -> None:
         st.download_button("Table as CSV", partial(scores.as_csv, tidy), "comparison.csv", "text/csv", on_click="ignore",
                            icon=":material/download:", key="compare_csv")  # fmt: skip
         clients.client_by_client(rows, choices, baseline, shown, own, judge.title)
-        power.how_many(rows, choices, baseline)
+        power.how_many(rows, choices, baseline, judge.title)
         variety.diversity(choices, baseline, shown)
     variety.papers_figures()
     if out:

@@ -21,6 +21,7 @@ from magnet_core.scoring.compare import (
     Measured,
     Sampling,
     client_key,
+    methods_to_begin_with,
     name_of,
     pack_for,
     sampling_for,
@@ -66,7 +67,7 @@ def choose_what(measured: Sequence[Measured]) -> Choices:
     packs, views = wordings(measured), list[Visibility](["repaired", "paper"])
     lengths = Counter(m.client.rpartition(":")[2] for m in measured)
     if state.kept("compare_methods") is None:
-        state.keep("compare_methods", [m for m in METHODS if any(c.method == m for c in seen)] or list(PAPER))
+        state.keep("compare_methods", methods_to_begin_with({c.method for c in seen}))
     _only_known("compare_methods", METHODS)
     _only_known("compare_views", views)
     _only_known("compare_models", models)

@@ -39,12 +39,13 @@ def table(rows: Sequence[Row], configurations: Sequence[Configuration], baseline
 
 
 def _cell(cell: Cell, row: Row) -> str:
-    middle = f"<b>{number(cell.mean, row.unit)}</b>"
+    middle = f"<b>{number(cell.mean, row.unit)}</b><small>{pairs(cell.n)}</small>"
     if cell.delta is None:
-        return f'<td class="base">{middle}<span>{pairs(cell.n)}</span></td>'
-    way = cell.delta.direction(row.less_is_better) if row.judged else "unclear"
+        return f'<td class="base">{middle}</td>'
+    way = cell.way(row.less_is_better)
     mark = f'<em class="{way}">{MARKS[way]}</em>' if way != "unclear" else ""
-    return f'<td class="{way}">{middle}{mark}<span>{escape(delta_words(cell.delta, row.unit))}</span></td>'
+    fewer = f"<span>{escape(cell.fewer)}</span>" if cell.fewer else ""
+    return f'<td class="{way}">{middle}{mark}<span>{escape(delta_words(cell.delta, row.unit))}</span>{fewer}</td>'
 
 
 def verdict(found: Tally, adjusted: bool) -> str:
@@ -61,9 +62,9 @@ def verdict(found: Tally, adjusted: bool) -> str:
 def legend() -> str:
     """Return how to read the table."""
     return (
-        '<p class="hint">Large: the mean over all clients of a configuration. Small: how it differs from the baseline over the clients '
-        f"that both have, with a 95 % interval in brackets and their number n; no interval with fewer than {FEWEST}. Colour and ▲ or ▼ only "
-        "where the interval does not hold 0.</p>"
+        '<p class="hint">Above: the mean over all clients of a configuration, and their number n. Below: how it differs from the baseline '
+        f"over the clients that both have, with a 95 % interval in brackets; no interval with fewer than {FEWEST}, and none where every "
+        "client differs by the same. Colour and ▲ or ▼ only where the difference is clearly not 0.</p>"
         '<details class="fold"><summary>What these words mean</summary><div class="hint explained">'
         "<p><b>95 % interval:</b> the differences of a few clients only hint at the difference over all clients. If sessions were made "
         "again and again with other clients, 95 of 100 such intervals would hold the true mean difference (Student's interval for pairs). "
@@ -72,6 +73,8 @@ def legend() -> str:
         "<b>WAI</b> (Working Alliance Inventory): how well client and counsellor agree on tasks and goals and trust each other, 1 to 7. "
         "<b>PANAS</b> (Positive and Negative Affect Schedule): how the client's good and bad feelings change, in points of a scale from 1 to "
         "5.</p>"
+        "<p><b>Calls</b> follow from the method and the number of turns, so they are never called better or worse. Nor are tokens and price "
+        "of the rehearsal, which uses none.</p>"
         "<p><b>Time to wait</b> is from the first call to the last answer of every turn, as it was when the session was made. How many "
         "sessions were made at once, and how busy the endpoint was, is in it: so it is shown and never called better or worse. The "
         "rehearsal's pace is a setting and is not shown.</p>"

@@ -13,6 +13,8 @@ from magnet_core.scoring.tables import Judge, figures, value_of
 from ui import theme
 from ui.transcript import chips, compared, flags, message, says
 
+TIED = "\u00a0"
+"""A space that keeps the ends of a scale on one line."""
 PARTS = {"counsellor": "the counsellor's message", "client": "the client's reply", "choice": "the techniques chosen"}
 
 
@@ -49,7 +51,9 @@ def ratings(left: Session, right: Session, held: Mapping[tuple[str, Judge], Mapp
             if values != [None, None]:
                 figure = known[key]
                 unit = f"{figure.low:g} to {figure.high:g}".replace("-", "−")
-                rows.append(_row(f"{figure.title} ({unit})", *(number(v, unit) for v in values), mark=False))
+                rows.append(
+                    _row(f"{figure.title} ({unit.replace(' ', TIED)})", *(number(v, unit) for v in values), mark=False)
+                )
         if rows:
             tables.append(
                 f'<table class="matrix heads scored"><caption>{escape(judge.title)}</caption><tbody>{"".join(rows)}</tbody></table>'

@@ -8,10 +8,15 @@ from html import escape
 import streamlit as st
 
 from magnet_core.scoring.compare import Configuration, Measured, Printed, name_of, report
-from magnet_core.scoring.compare.numbers import number
+from magnet_core.scoring.compare.numbers import NONE, number
 from magnet_core.scoring.diversity import Diversity
 from ui import state
 from ui.compare.choices import Choices
+
+ORIGINS = {
+    "printed": "printed in the paper's abstract",
+    "counted": "not printed: counted by this project on the released sessions",
+}
 
 
 def diversity(choices: Choices, baseline: Configuration, shown: Sequence[Measured]) -> None:
@@ -60,14 +65,15 @@ def papers_figures() -> None:
         if not box.open:
             return
         found = report()
+        titles = ("Figure", "Value", "Against", "Sessions", "Judge", "Origin")
+        heads = "".join(f'<th scope="col">{title}</th>' for title in titles)
         st.html(
-            '<div class="versus"><table><thead><tr><th scope="col">Figure</th><th scope="col">Value</th><th scope="col">Sessions</th>'
-            '<th scope="col">Judge</th><th scope="col">Where it stands</th></tr></thead><tbody>'
-            f'{"".join(map(_printed, found.figures))}</tbody></table></div><p class="hint">{escape(found.note)} Source: '
-            f"{escape(found.source)}. Values of single methods are not given here.</p>"
+            f'<div class="versus"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_printed, found.figures))}</tbody></table></div>'
+            f'<p class="hint">{escape(found.note)} Source: {escape(found.source)}.</p>'
         )
 
 
 def _printed(one: Printed) -> str:
-    cells = "".join(f"<td>{escape(text)}</td>" for text in (one.n, one.judge, one.where))
-    return f'<tr><th scope="row">{escape(one.what)}</th><td><b>{escape(one.value)}</b></td>{cells}</tr>'
+    told = (one.against or NONE, one.n, one.judge, ORIGINS[one.origin])
+    cells = "".join(f"<td>{escape(text)}</td>" for text in told)
+    return f'<tr><th scope="row">{escape(one.what)}<i>{escape(one.where)}</i></th><td><b>{escape(one.value)}</b></td>{cells}</tr>'

@@ -9,10 +9,12 @@ from magnet_core.scoring.compare.configurations import (
     client_key,
     configuration_of,
     left_out,
+    methods_to_begin_with,
     name_of,
     pack_for,
     pack_of,
     paper_table,
+    rehearsed,
     sampling_for,
     sampling_of,
 )
@@ -20,7 +22,7 @@ from magnet_core.scoring.compare.dialogues import Line, side_by_side
 from magnet_core.scoring.compare.differences import LEVEL, Delta, Direction, delta, holm, paired
 from magnet_core.scoring.compare.forecast import Forecast, ToMake, forecast
 from magnet_core.scoring.compare.measures import COUNTS, Measured, Spent, measure
-from magnet_core.scoring.compare.power import MOST_PAIRS, Needed, needed, power_of
+from magnet_core.scoring.compare.power import MOST_PAIRS, Needed, needed, power_of, to_begin_with
 from magnet_core.scoring.compare.printed import Printed, Report, report
 from magnet_core.scoring.compare.rows import as_rows, client_rows
 from magnet_core.scoring.compare.table import (
@@ -73,6 +75,7 @@ __all__ = [
     "holm",
     "left_out",
     "measure",
+    "methods_to_begin_with",
     "missing",
     "name_of",
     "needed",
@@ -81,12 +84,14 @@ __all__ = [
     "paired",
     "paper_table",
     "power_of",
+    "rehearsed",
     "report",
     "sampling_for",
     "sampling_of",
     "side_by_side",
     "table",
     "tally",
+    "to_begin_with",
     "twins",
     "values_of",
 ]

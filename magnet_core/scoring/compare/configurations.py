@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from magnet_core import prompts
+from magnet_core.cast import REHEARSAL
 from magnet_core.domain import AgentCall, ClientProfile, Prompt, Session
 from magnet_core.lab import AGENTS, changed, fields
 from magnet_core.methods import METHODS, method_named
@@ -111,6 +113,23 @@ def client_key(profile: ClientProfile, max_turns: int, min_turns: int) -> str:
 def paper_table(like: Configuration) -> list[Configuration]:
     """Return the configurations of the paper's own table, all else as in one of them."""
     return [like.model_copy(update={"method": name}) for name in PAPER]
+
+
+def methods_to_begin_with(seen: Collection[str]) -> list[str]:
+    """Return the methods to compare at first: those that sessions were made by, with a second where there is only one.
+
+    Where there is none at all, the paper's.
+    """
+    known = [method for method in METHODS if method in seen]
+    if len(known) == 1:
+        second = "plain" if known == ["magnet"] else "magnet"
+        return [method for method in METHODS if method in (known[0], second)]
+    return known or list(PAPER)
+
+
+def rehearsed(configuration: Configuration) -> bool:
+    """Tell whether the rehearsal speaks for any agent."""
+    return REHEARSAL in re.split(r" \(|: |, |\)", configuration.model)
 
 
 def name_of(

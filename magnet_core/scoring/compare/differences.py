@@ -16,6 +16,7 @@ from magnet_core.domain import Value
 from magnet_core.scoring.tables import FEWEST
 
 LEVEL = 0.95
+_SAME = 1e-12
 
 Direction = Literal["better", "worse", "unclear"]
 
@@ -34,6 +35,11 @@ class Delta(Value):
     """How often so large a mean would come up if the true one were 0; None where there is no interval."""
     stands: bool = True
     """Whether it still counts as a difference after all that were looked at together are allowed for."""
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether the difference is the same for every client: it is then told as it is, without an interval."""
+        return self.n > 1 and self.spread == 0
 
     @property
     def apart(self) -> bool:
@@ -63,7 +69,11 @@ def paired(differences: Sequence[float]) -> Delta:
     if not n:
         return Delta(n=0)
     middle = mean(differences)
-    spread = stdev(differences) if n > 1 else None
+    if math.isclose(max(differences), min(differences), rel_tol=_SAME, abs_tol=_SAME):
+        # numbers that differ by how they are kept only
+        middle, spread = (0.0 if abs(middle) < _SAME else middle), (0.0 if n > 1 else None)
+    else:
+        spread = stdev(differences)
     if n < FEWEST or spread is None:
         return Delta(n=n, mean=middle, spread=spread)
     error = spread / math.sqrt(n)

@@ -45,17 +45,19 @@ class Count(Value):
     unit: str
     less_is_better: bool
     judged: bool = True
-    """Whether a difference may be called better or worse."""
+    """Whether a difference may be called better or worse; not where how a session is made fixes it."""
+    of_models: bool = False
+    """Whether only a language model has a number of it that says anything: the rehearsal's is fixed."""
 
 
 COUNTS: Mapping[str, Count] = {
     count.key: count
     for count in (
-        Count(key="tokens", title="Tokens", unit="tokens", less_is_better=True),
-        Count(key="prompt", title="Tokens read", unit="tokens", less_is_better=True),
-        Count(key="completion", title="Tokens written", unit="tokens", less_is_better=True),
-        Count(key="price", title="Price", unit="$", less_is_better=True),
-        Count(key="calls", title="Calls", unit="calls", less_is_better=True),
+        Count(key="tokens", title="Tokens", unit="tokens", less_is_better=True, of_models=True),
+        Count(key="prompt", title="Tokens read", unit="tokens", less_is_better=True, of_models=True),
+        Count(key="completion", title="Tokens written", unit="tokens", less_is_better=True, of_models=True),
+        Count(key="price", title="Price", unit="$", less_is_better=True, of_models=True),
+        Count(key="calls", title="Calls", unit="calls", less_is_better=True, judged=False),
         Count(key="seconds", title="Time to wait, as measured", unit="s", less_is_better=True, judged=False),
         Count(key="distinct-1", title="Distinct-1", unit="share", less_is_better=False, judged=False),
         Count(key="distinct-2", title="Distinct-2", unit="share", less_is_better=False, judged=False),

@@ -42,7 +42,23 @@ def delta_words(delta: Delta, unit: str) -> str:
         return "no pairs"
     digits = digits_of(delta, unit)
     middle = number(delta.mean, unit, sign=True, digits=digits)
+    if delta.exact:
+        few = ": too few for an interval" if delta.low is None else ""
+        return f"{_exactly(delta, middle, digits)} in every client, {pairs(delta.n)}{few}"
     if delta.low is None or delta.high is None:
         return f"{middle}, {pairs(delta.n)}: too few for an interval"
     low, high = (number(end, unit, sign=True, digits=digits) for end in (delta.low, delta.high))
     return f"{middle} [{low}\u00a0to\u00a0{high}], {pairs(delta.n)}"
+
+
+def fewer_words(n: int, own: int, base: int) -> str:
+    """Return that a difference over `n` clients rests on fewer than the means, over `own` and the baseline's `base`; else nothing."""
+    these = f"these {own}" if n < own else ""
+    those = f"the baseline's {base}" if n < base else ""
+    return f"over {n} of {' and of '.join(filter(None, (these, those)))} clients" if n and (these or those) else ""
+
+
+def _exactly(delta: Delta, middle: str, digits: int) -> str:
+    if not delta.mean:
+        return "the same"
+    return f"exactly {middle}" if abs(delta.mean - round(delta.mean, digits)) < 10.0**-MOST_DIGITS else middle

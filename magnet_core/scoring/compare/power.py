@@ -22,6 +22,8 @@ class Needed(Value):
     pairs: int
     most: int
     """The same if the spread of the differences is underestimated: with its upper 80 % bound."""
+    upper: float
+    """That bound."""
 
 
 def needed(spread: float, worth: float, n: int, power: float = 0.8) -> Needed | None:
@@ -36,7 +38,14 @@ def needed(spread: float, worth: float, n: int, power: float = 0.8) -> Needed | 
 
     upper = spread * math.sqrt((n - 1) / float(chi2.ppf(0.2, n - 1)))
     pairs = _pairs(abs(worth) / spread, power)
-    return Needed(pairs=pairs, most=max(pairs, _pairs(abs(worth) / upper, power)))
+    return Needed(pairs=pairs, most=max(pairs, _pairs(abs(worth) / upper, power)), upper=upper)
+
+
+def to_begin_with(spread: float, digits: int) -> float:
+    """Return a difference to begin with: half a standard deviation of the differences, in two figures and at most so many digits."""
+    half = spread / 2
+    shown = min(digits, 1 - math.floor(math.log10(half))) if half > 0 else digits
+    return max(round(half, shown), 10.0**-digits)
 
 
 def power_of(pairs: int, effect: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -18,6 +19,10 @@ class Printed(Value):
     """The figure of our table it is about; "diversity" or "people" for those that have none."""
     what: str
     value: str
+    against: str
+    """What it is compared with; empty where with nothing."""
+    origin: Literal["printed", "counted"]
+    """Whether the paper's abstract says it, or this project counted it on the released sessions."""
     where: str
     n: str
     judge: str

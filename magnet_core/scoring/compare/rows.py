@@ -29,7 +29,7 @@ def as_rows(
             "high": cell.delta.high if cell.delta else None,
             "pairs": cell.delta.n if cell.delta else None,
             "p": cell.delta.p if cell.delta else None,
-            "differs": bool(cell.delta and cell.delta.clear and row.judged),
+            "differs": cell.differs,
         }
         for row in rows
         for configuration, cell in zip(configurations, row.cells, strict=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
 from magnet_core.domain import Value
-from magnet_core.scoring.compare.configurations import Configuration
-from magnet_core.scoring.compare.differences import LEVEL, Delta, delta, holm
+from magnet_core.scoring.compare.configurations import Configuration, rehearsed
+from magnet_core.scoring.compare.differences import LEVEL, Delta, Direction, delta, holm
 from magnet_core.scoring.compare.measures import COUNTS, Measured
+from magnet_core.scoring.compare.numbers import fewer_words
 from magnet_core.scoring.items import Instrument, Scorecard
 from magnet_core.scoring.tables import Figure, figures, value_of
 
@@ -32,6 +33,25 @@ class Cell(Value):
     """Clients with this figure."""
     delta: Delta | None
     """None for the baseline itself."""
+    judged: bool = True
+    """Whether the difference may be called better or worse; not where how the sessions are made fixes it."""
+    fewer: str = ""
+    """That the difference rests on fewer clients than the means, in words; empty where it does not."""
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether the difference has an interval and could turn out either way."""
+        d = self.delta
+        return bool(self.judged and d and d.p is not None and (d.spread or d.mean))
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the difference is clear and may be called one."""
+        return bool(self.judged and self.delta and self.delta.clear)
+
+    def way(self, less_is_better: bool) -> Direction:
+        """Return which way a clear difference points; nothing else is ever coloured."""
+        return self.delta.direction(less_is_better) if self.judged and self.delta else "unclear"
 
 
 class Row(Value):
@@ -41,15 +61,13 @@ class Row(Value):
     title: str
     unit: str
     less_is_better: bool
-    judged: bool = True
-    """Whether a difference may be called better or worse; if not, none is coloured."""
     cells: tuple[Cell, ...]
     """In the order of the configurations."""
 
     @property
     def differs(self) -> bool:
         """Tell whether any configuration clearly differs from the baseline here."""
-        return self.judged and any(cell.delta and cell.delta.clear for cell in self.cells)
+        return any(cell.differs for cell in self.cells)
 
 
 class Tally(Value):
@@ -102,7 +120,7 @@ def table(
 
 def tally(rows: Iterable[Row]) -> Tally:
     """Return how many of the intervals that could be coloured leave 0 out, and how many count as differences."""
-    found = [delta for row in rows if row.judged for delta in _with_interval(row)]
+    found = [cell.delta for row in rows for cell in row.cells if cell.counts and cell.delta]
     return Tally(intervals=len(found), apart=sum(d.apart for d in found), stand=sum(d.clear for d in found))
 
 
@@ -169,33 +187,36 @@ def _row(
         own = groups.get(of, ())
         return by_client(own, values_of(key, own, cards) if key in COUNTS else _scores(known[key], own, cards))
 
+    count = COUNTS.get(key)
+
+    def judged(of: Configuration) -> bool:
+        return count is None or (count.judged and not (count.of_models and (rehearsed(baseline) or rehearsed(of))))
+
     base, cells = values(baseline), list[Cell]()
     for configuration in configurations:
         own = base if configuration == baseline else values(configuration)
         middle = mean(own.values()) if own else None
-        cells.append(Cell(mean=middle, n=len(own), delta=None if configuration == baseline else delta(own, base)))
-    if count := COUNTS.get(key):
-        return Row(key=key, title=count.title, unit=count.unit, less_is_better=count.less_is_better, judged=count.judged,
-                   cells=tuple(cells))  # fmt: skip
+        if configuration == baseline:
+            cells.append(Cell(mean=middle, n=len(own), delta=None))
+            continue
+        apart = delta(own, base)
+        fewer = fewer_words(apart.n, len(own), len(base))
+        cells.append(Cell(mean=middle, n=len(own), delta=apart, judged=judged(configuration), fewer=fewer))
+    if count:
+        return Row(key=key, title=count.title, unit=count.unit, less_is_better=count.less_is_better, cells=tuple(cells))
     figure = known[key]
     scale = f"{figure.low:g} to {figure.high:g}".replace("-", "−")
     return Row(key=key, title=figure.title, unit=scale, less_is_better=key == "panas:negative", cells=tuple(cells))
 
 
-def _with_interval(row: Row) -> list[Delta]:
-    """Return the differences that could turn out either way: not those of figures that are the same for every client."""
-    return [d for cell in row.cells if (d := cell.delta) and d.p is not None and (d.spread or d.mean)]
-
-
 def _adjusted(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with every difference marked that does not stand when all are allowed for."""
-    chances = iter(holm([d.p for row in rows if row.judged for d in _with_interval(row) if d.p is not None]))
+    told = [cell.delta.p for row in rows for cell in row.cells if cell.counts and cell.delta and cell.delta.p is not None]
+    chances = iter(holm(told))
 
     def checked(cell: Cell) -> Cell:
-        if cell.delta is None or cell.delta.p is None or not (cell.delta.spread or cell.delta.mean):
+        if not cell.counts or cell.delta is None:
             return cell
         return cell.model_copy(update={"delta": cell.delta.model_copy(update={"stands": next(chances) < 1 - LEVEL})})
 
-    return [
-        row.model_copy(update={"cells": tuple(checked(cell) for cell in row.cells)}) if row.judged else row for row in rows
-    ]
+    return [row.model_copy(update={"cells": tuple(checked(cell) for cell in row.cells)}) for row in rows]
