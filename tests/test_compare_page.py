@@ -11,7 +11,7 @@ import pytest
 from magnet_core import prompts
 from magnet_core.cast import Cast, Voice
 from magnet_core.costs import Price
-from magnet_core.domain import Session
+from magnet_core.domain import Session, Usage
 from magnet_core.errors import BudgetSpent
 from magnet_core.meter import Budget, Limit
 from magnet_core.profiles import samples
@@ -215,6 +215,28 @@ def test_a_spent_limit_stops_the_job_and_stays_in_its_field(
         assert "limit 30,000 tokens" in words(at) and "Used so far" in words(at)
         assert at.number_input(key="compare_limit_tokens").value == 30_000.0
     assert Judge(name="test-model", kind="model").title in at.selectbox(key="compare_judge").options
+
+
+def test_missing_sessions_are_made_client_by_client_so_that_a_stopped_job_can_be_paired(
+    endpoint: Callable[..., LlmServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_model(monkeypatch, endpoint().url)
+    at = page_with(PAGE, compare_methods=["plain", "single-agent"])
+    at.button(key="compare_make").click().run()
+    until(at, lambda at: len([e for e in state.sessions.recent() if e.ended]) >= 6)
+    begun = sorted(state.sessions.recent(), key=lambda entry: entry.created)
+    made = [(entry.profile_id, entry.method) for entry in begun[:6]]
+    assert len({client for client, _ in made}) == 3 and {method for _, method in made} == {"plain", "single-agent"}
+    until(at, lambda at: "Every client has a session" in words(at))
+
+
+def test_a_limit_of_a_day_that_is_spent_is_said_before_the_button_is_pressed(priced: None) -> None:
+    at = page_with(PAGE, compare_methods=["plain"])
+    assert "limit of a day" not in words(at)
+    state.spending.set_limit(Limit(amount=10, unit="tokens"))
+    state.spending.today().add("test-model", Usage(prompt_tokens=9, completion_tokens=9))
+    at.run()
+    assert "The limit of a day, 10 tokens, is spent: 18 tokens were used" in words(at)
 
 
 def test_a_limit_stays_in_its_field(priced: None) -> None:

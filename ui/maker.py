@@ -161,20 +161,25 @@ class Maker:
             return [job for job in self._jobs.values() if job.look().live]
 
     async def _drive(self, job: MakingJob, batches: Sequence[Batch]) -> None:
+        reasons: dict[tuple[str, ...], list[str]] = {}
         try:
             for batch in batches:
+                said = reasons.setdefault(batch.models, [])
+                if _hopeless(said):
+                    job.tell(untried=job.look().untried + len(batch.sessions))
+                    continue
                 async with batch.open(self._engine.limit) as models:
                     stream = run_batch(batch.sessions, models, concurrency=AT_ONCE, fan_out=batch.fan_out)
                     async with aclosing(stream) as events:
-                        left, reasons = len(batch.sessions), list[str]()
+                        left = len(batch.sessions)
                         async for event in events:
                             await self._take(job, event)
                             left -= isinstance(event, (SessionFinished, SessionFailed))
                             if isinstance(event, SessionFailed):
-                                reasons.append(_reason(event.error))
+                                said.append(_reason(event.error))
                             elif event.session.plan_calls or event.session.turns:
-                                reasons.clear()
-                            if left and len(reasons) >= SAME and len(set(reasons[-SAME:])) == 1:
+                                said.clear()
+                            if left and _hopeless(said):
                                 job.tell(untried=job.look().untried + left)
                                 break
             now = job.look()
@@ -207,6 +212,11 @@ class Maker:
     def _finish(self, job: MakingJob, state: State, error: str = "") -> None:
         job.ended = time.monotonic()
         job.tell(state=state, error=error)
+
+
+def _hopeless(reasons: Sequence[str]) -> bool:
+    """Tell whether the last failures in a row had the same reason, so that more of the same need not be tried."""
+    return len(reasons) >= SAME and len(set(reasons[-SAME:])) == 1
 
 
 def _reason(error: MagnetError) -> str:

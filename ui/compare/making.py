@@ -32,7 +32,8 @@ from magnet_core.store import Entry
 from ui import state, theme
 from ui.compare.choices import Choices, ends, offered
 from ui.judging import MOST
-from ui.maker import Failure, Making
+from ui.maker import AT_ONCE, Failure, Making
+from ui.tracing.limit import notice
 
 Wanted = Sequence[tuple[Configuration, str]]
 """Configurations, each with the key of a client it has no session with."""
@@ -69,6 +70,8 @@ def make_missing(
             f"Make the missing sessions ({len(can)})", type="primary", icon=":material/playlist_add:", key="compare_make",
             on_click=begin, args=(can, choices, profiles, stored, limit), disabled=not can,
         )  # fmt: skip
+    if any(c.model != REHEARSAL for c, _ in can):
+        notice(next(c.model for c, _ in can if c.model != REHEARSAL))
     away = f" {len(gaps) - len(can)} more need a model or settings that are not set up here." if len(gaps) > len(can) else ""
     st.html(
         f'<p class="hint">{len(gaps)} of {len(choices.configurations) * len(clients)} are missing. '
@@ -148,19 +151,25 @@ def choose_limit(wanted: Wanted, listed: Prices) -> Limit | None:
 def begin(
     wanted: Wanted, choices: Choices, profiles: dict[str, ClientProfile], stored: dict[str, str], limit: Limit | None
 ) -> None:
-    """Have the missing sessions made, going on with what an earlier job left unfinished."""
+    """Have the missing sessions made, going on with what an earlier job left unfinished.
+
+    Client by client, so that what a stopped job has made can be paired.
+    """
     left = unfinished(state.sessions.recent(MOST))
-    orders: dict[tuple[str, Sampling], list[Session]] = {}
-    for configuration, key in wanted:
+    turn = {key: place // AT_ONCE for place, key in enumerate(dict.fromkeys(key for _, key in wanted))}
+    several = len({(c.model, c.sampling) for c, _ in wanted}) > 1
+    orders: dict[tuple[int, str, Sampling], list[Session]] = {}
+    for configuration, key in sorted(wanted, key=lambda one: list(turn).index(one[1])):
         bare = configuration.model_copy(update={"sampling": OWN})
         session = left.get((configuration, key)) or new_one(configuration, key, choices, profiles, stored)
         if (begun := left.get((bare, key))) and not (begun.turns or begun.plan_calls):
             session = begun
         if session:
-            orders.setdefault((configuration.model, configuration.sampling), []).append(session)
+            some = turn[key] if several else 0
+            orders.setdefault((some, configuration.model, configuration.sampling), []).append(session)
     state.keep(
         "compare_job",
-        state.making.make([(model, sampling, made) for (model, sampling), made in orders.items()], limit),
+        state.making.make([(model, sampling, made) for (_, model, sampling), made in orders.items()], limit),
     )
 
 

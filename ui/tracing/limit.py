@@ -42,20 +42,24 @@ def small() -> None:
         link()
 
 
-def notice() -> None:
-    """Say, where calls to a language model begin, that the limit of a day lets none through; nothing where it does or none would be made."""
-    if (stopped := stopping()) and not state.voices.rehearsing():
+def notice(model: str = "") -> None:
+    """Say, where calls to a language model begin, that the limit of a day lets none through; nothing where it does or none would be made.
+
+    Without a name, the model that speaks in this browser session is meant.
+    """
+    asked = model or state.voices.cast().default.model
+    if asked != REHEARSAL and (stopped := stopping(asked)):
         st.html(f'<p class="flag risk" role="alert">{escape(stopped)}</p>')
         link()
 
 
-def stopping() -> str:
-    """Return why the limit of a day lets no call through now; empty where it does."""
+def stopping(model: str) -> str:
+    """Return why the limit of a day lets no call to a model through now; empty where it does."""
     budget = day()
     if budget is None or budget.limit is None:
         return ""
     try:
-        budget.check(state.voices.cast().default.model)
+        budget.check(model)
     except BudgetSpent as error:
         return str(error)
     return ""
