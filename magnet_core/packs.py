@@ -94,6 +94,16 @@ def pack_holding(session: Session, packs: Iterable[Pack]) -> Pack | None:
     return None
 
 
+def same_words(own: Iterable[Prompt], packs: Iterable[Pack]) -> Pack | None:
+    """Return the first pack that holds just these words; `own` are those in place of ours."""
+    words = _words(own)
+    return next((pack for pack in packs if _words(pack.own) == words), None)
+
+
+def _words(own: Iterable[Prompt]) -> set[tuple[str, ...]]:
+    return {(p.name, *fields(p).values()) for p in own}
+
+
 def pack_of_agents(title: str, texts: Iterable[Prompt]) -> Pack:
     """Return a pack that is kept nowhere, of those agents' prompts that differ from ours."""
     pack = Pack(id=slug(title), title=" ".join(title.split())[:80])

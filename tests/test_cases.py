@@ -73,14 +73,30 @@ def test_what_a_judge_could_not_say_is_counted_apart() -> None:
     rule = Rule(kind="judge", text="Is it warm?")
     said = [expectation.Verdict(answer="yes"), expectation.Verdict(answer="missing", reason="Hm."), None]
     told = tally(rule, [sample("A", verdict=one) for one in said])
-    assert told.told == "kept 1 of 1, 2 not judged" and told.answer == "yes"
+    assert told.told == "kept 1 of 1, 2 not judged" and told.answer == "missing"
+    told = tally(rule, [sample("A", verdict=one) for one in [*said, expectation.Verdict(answer="no")]])
+    assert told.told == "kept 1 of 2, 2 not judged" and told.answer == "no"
+    assert tally(rule, [sample("A", verdict=said[0]), sample(error="Down.")]).answer == "missing"
 
 
 def test_the_total_counts_what_could_be_decided() -> None:
-    kept, broken, open_ = Tally(kept=3), Tally(kept=2, broken=1), Tally(unanswered=3)
-    assert totals([kept, kept, kept, broken]) == "3 of 4 kept"
-    assert totals([kept, broken, open_]) == "1 of 2 kept, 1 undecided"
-    assert totals([open_]) == "none could be decided"
+    kept, broken = Tally(kept=3), Tally(kept=2, broken=1)
+    open_, half = Tally(unanswered=3), Tally(kept=1, unjudged=2)
+    assert totals(one.answer for one in [kept, kept, kept, broken]) == "3 kept, 1 broken"
+    assert totals(one.answer for one in [kept, broken, open_, half]) == "1 kept, 1 broken, 2 undecided"
+    assert totals([open_.answer]) == "1 undecided" and totals([]) == ""
+
+
+@pytest.mark.anyio
+async def test_the_sessions_own_answer_is_held_against_the_rule_where_no_judge_is_needed() -> None:
+    case = await a_case()
+    assert case.in_session is None
+    asked = case.model_copy(update={"own": "Why? And when?"})
+    assert asked.in_session == expectation.Verdict(answer="no", reason="it asks 2 questions")
+    kept = asked.model_copy(update={"rule": Rule(kind="at-most-words", most=3)})
+    assert kept.in_session == expectation.Verdict(answer="yes")
+    assert asked.model_copy(update={"rule": Rule(kind="judge", text="Is it warm?")}).in_session is None
+    assert from_file(to_file([asked])) == ([asked], [])
 
 
 @pytest.mark.anyio

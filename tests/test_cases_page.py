@@ -9,9 +9,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from magnet_core.lab import wordings
+from magnet_core.lab import Case, Rule, case_moment, wordings
 from magnet_core.lab.cases import to_file
+from magnet_core.meter import Limit
 from magnet_core.prompts import load
+from magnet_core.session import moment_of
 from tests.fakes import rehearsed
 from tests.llm_server import Start
 from tests.screen import in_library, job_done, open_lab, press, use_model, words
@@ -53,10 +55,11 @@ def test_a_moment_becomes_a_case_and_all_cases_are_run_kept_and_counted() -> Non
     assert "not run" in words(at)
     at.number_input(key="lab_cases_repeats").set_value(2).run()
     told = ran(at)
-    assert "Broken</b>: kept 0 of 2" in told and "Kept</b>: kept 2 of 2" in told and "2 of 3 kept" in told
+    assert "Broken</b>: kept 0 of 2" in told and "Kept</b>: kept 2 of 2" in told and "2 kept, 1 broken" in told
+    assert "<th>In the session</th>" in told and "it has" in told.split("kept 0 of 2")[0] and session.id not in told
     st.cache_resource.clear()
     again = to_cases(open_lab())
-    assert "2 of 3 kept" in words(again) and "UTC · hash" in words(again)
+    assert "2 kept, 1 broken" in words(again) and " UTC</p>" in words(again) and "hash" not in words(again)
 
 
 def test_one_case_is_run_and_two_packs_stand_beside_each_other(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +80,8 @@ def test_one_case_is_run_and_two_packs_stand_beside_each_other(endpoint: Start, 
     assert server.record.calls == 2 and told.count("1 not run as they stand") == 2
     assert "Broken</b>: kept 0 of 1" in told and "Kept</b>: kept 1 of 1" in told and "it asks 2 questions" in told
     told = ran(at)
-    assert "0 of 2 kept" in told and "2 of 2 kept" in told
+    assert "<b>2 broken</b>" in told and "<b>2 kept</b>" in told
+    assert told.count("Used: <b>") == 1 and "Used: <b>" in words(to_cases(open_lab()))
     state.store().packs.save(pack.id, [mine.model_copy(update={"role": "responder: MY WORDS, changed."})])
     at.run()
     assert words(at).count("Run with earlier words of this pack.") == 2
@@ -90,7 +94,7 @@ def test_a_server_that_is_down_breaks_no_case(endpoint: Start, monkeypatch: pyte
     at = open_lab(session=session.id)
     make(at, "one-question")
     told = ran(to_cases(at))
-    assert "Undecided</b>: 1 without an answer" in told and "none could be decided" in told and "Broken" not in told
+    assert "Undecided</b>: 1 without an answer" in told and "<b>1 undecided</b>" in told and "Broken" not in told
 
 
 def test_a_run_that_is_stopped_keeps_no_half_results(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +170,33 @@ def test_a_case_is_edited_deleted_and_brought_back() -> None:
     assert state.store().cases.all() == [] and "“Short” is deleted." in words(at)
     press(at, "lab_case_undo")
     assert state.store().cases.all() == [changed] and "Kept</b>" in words(at)
+
+
+def test_before_cases_are_run_it_is_said_that_todays_limit_would_not_reach(
+    endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint().url)
+    at = open_lab(session=session.id)
+    make(at, "one-question")
+    state.spending.set_limit(Limit(amount=5, unit="tokens"))
+    assert "5 tokens are left of the limit of a day" in words(to_cases(at))
+    at.selectbox(key="lab_cases_model").set_value("rehearsal").run()
+    assert "limit of a day" not in words(at)
+
+
+def test_a_case_of_an_earlier_version_finds_the_sessions_own_answer_and_hides_its_code() -> None:
+    session = in_library(rehearsed(2))
+    moment = case_moment(moment_of(session, 2, "responder"))
+    source = f"Mei-Lin Chow, turn 2, session {session.id}"
+    state.store().cases.save(
+        Case(id="one", title="Short", moment=moment, rule=Rule(kind="at-most-words", most=2), source=source)
+    )
+    told = words(to_cases(open_lab()))
+    assert f"it has {len(session.turns[1].response.split())} words" in told and session.id not in told
+    state.store().delete(session.id)
+    state.store().purge()
+    assert "answer is not known" in words(to_cases(open_lab()))
 
 
 def test_cases_are_taken_in_from_a_file() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magnet_core import lab, prompts
-from magnet_core.domain import Prompt
+from magnet_core.domain import Prompt, Usage
 from magnet_core.errors import ModelError, PromptError, StoreError
 from magnet_core.lab import Draft, Experiment, Grown, Lane, Notebook, Rule, Sample, Trial, Variant, words_sha
 from magnet_core.lab.experiments import to_csv, to_json
@@ -23,7 +23,7 @@ from magnet_core.methods import METHODS
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.packs import from_file, pack_of, to_file
-from magnet_core.scoring.expectation import read_verdict
+from magnet_core.scoring.expectation import Verdict, read_verdict
 from magnet_core.session import moment_of, new_session, prompt_of
 from magnet_core.store import Packs, Store
 from tests.fakes import PLAN, Scripted, finished
@@ -337,10 +337,27 @@ def test_saving_one_variant_leaves_the_words_of_the_others_as_they_were() -> Non
     first = Variant().holding([with_role("client", "client: mine.")], before)
     second = Variant().holding([with_role("selector", "selector: better.")], before)
     draft = Draft(reader="agents", place="mine", variants=(first, second, Variant()))
-    now = draft.after_saving(before, second.texts(before))
+    now = draft.after_saving(1, before, second.texts(before))
     texts = [one.texts(second.texts(before)) for one in now.variants]
-    assert [t["selector"].role for t in texts] == ["selector: saved.", "selector: better.", "selector: better."]
+    assert [t["selector"].role for t in texts] == ["selector: saved.", "selector: better.", "selector: saved."]
     assert texts[0]["client"].role == "client: mine." and now.variants[1].prompts == ()
+
+
+def test_a_variant_that_becomes_a_pack_keeps_the_words_it_came_from_beside_it() -> None:
+    ours, mine = prompts.load(), Variant(model="m").holding([with_role("client", "client: mine.")], prompts.load())
+    other = Variant().holding([with_role("client", "client: other.")], ours)
+    saved = mine.texts(ours)
+
+    def roles(*variants: Variant) -> list[str]:
+        draft = Draft(reader="agents", place="ours", variants=variants)
+        return [
+            one.texts(saved)["client"].role for one in draft.moved_to("mine", variants.index(mine), ours, saved).variants
+        ]
+
+    assert roles(mine) == ["client: mine.", ours["client"].role]
+    assert roles(other, Variant(), mine) == ["client: mine.", ours["client"].role, "client: other."]
+    alone = Draft(reader="agents", place="ours", variants=(mine,)).moved_to("mine", 0, ours, saved)
+    assert (alone.place, alone.variants[0]) == ("mine", Variant(model="m")) and alone.variants[1].model == "m"
 
 
 def test_drafts_are_kept_in_a_notebook_and_taken_up_once(store: Store) -> None:
@@ -404,6 +421,15 @@ def test_what_a_run_used_is_missing_where_the_server_did_not_say() -> None:
     assert lab.used([sample("Yes.", model="rehearsal")], lambda model, usage: None).calls == 0
 
 
+def test_what_judges_used_is_part_of_what_a_run_used() -> None:
+    verdict = Verdict(answer="yes", judge="j", usage=Usage(prompt_tokens=7, completion_tokens=2))
+    judged = sample("Yes.", usage={"prompt_tokens": 10, "completion_tokens": 5}, verdict=verdict)
+    known = lab.used([judged], lambda model, usage: {"m": 0.5, "j": 0.25}[model])
+    assert (known.calls, known.tokens_in, known.tokens_out, known.uncounted, known.price) == (2, 17, 7, 0, 0.75)
+    earlier = sample("Yes.", model="rehearsal", verdict=Verdict(answer="no", judge="j"))
+    assert lab.used([earlier], lambda model, usage: None).uncounted == 1
+
+
 @pytest.mark.anyio
 async def test_a_rehearsal_is_estimated_without_tokens() -> None:
     session = await finished(1)
@@ -426,7 +452,7 @@ def test_the_last_runs_are_kept_with_their_answers(store: Store) -> None:
         store.experiments.keep(run_of(number))
     past = store.experiments.past()
     assert len(past) == 40 and past[0].title == "Run 44" and store.experiments.of("run-0") is None
-    assert store.experiments.of("run-44") == run_of(44)
+    assert store.experiments.of("run-44") == run_of(44) and (past[0].session, past[0].turn) == ("s", 1)
 
 
 def test_answers_go_out_as_a_table_in_which_nothing_is_a_formula() -> None:

@@ -84,6 +84,7 @@ def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Sta
     press(at, "lab_judge_save_go")
     assert at.selectbox(key="lab_judge_pack").value == "strict"
     assert [p.name for p in state.store().packs.packs()[0].judges] == ["ctrs/focus"]
+    assert "choose “test-model (model, “Strict”)” under “Judge” on the Scores page" in words(at)
     own = FOCUS.replace("ours", "strict")
     at.text_area(key=own).set_value(MINE.replace("None", "Nothing")).run()
     press(at, "lab_judge_save_go")
@@ -92,7 +93,7 @@ def test_a_judges_prompt_is_changed_tried_saved_restored_and_reset(endpoint: Sta
     assert "<del>None</del> <ins>Nothing</ins>" in words(at)
     press(at, "lab_judge_restore")
     assert at.text_area(key=own).value == MINE and state.store().packs.packs()[0].judges[0].system == MINE
-    assert "my own question?" in tab(at, "As sent") and ", ours " in words(at)
+    assert "my own question?" in tab(at, "As sent") and "that of ours is " in words(at).split("For the record")[1]
     press(at, "lab_judge_reset")
     assert at.text_area(key=own).value == wordings.texts()["ctrs/focus"].system and "not saved" in words(at)
     assert state.store().packs.packs()[0].judges[0].system == MINE
@@ -263,3 +264,23 @@ def test_without_a_model_judges_prompts_are_read_and_saved_but_not_tried() -> No
     in_library(rehearsed(2))
     at = judges()
     assert "cannot rate" in words(at) and not [b for b in at.button if b.key == "lab_judge_go"]
+
+
+def test_an_empty_library_says_what_is_tried_here_and_what_is_missing() -> None:
+    at = judges()
+    told = words(at)
+    assert "Here a judge's prompt is tried" in told and "With a session in the library" in told and "cannot rate" in told
+    at.segmented_control(key="lab_view").set_value("cases").run()
+    assert "No test case yet" in words(at) and "It begins with a session" in words(at)
+
+
+def test_the_newest_run_of_a_judge_is_shown_after_a_reload(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = in_library(rehearsed(2))
+    use_model(monkeypatch, endpoint(answer=strict).url)
+    place = {"judge": "ctrs", "item": "focus", "session": session.id}
+    at = judges(**place)
+    at.number_input(key="lab_judge_repeats").set_value(2).run()
+    assert "2 of 2 scores read" in ran(at)
+    each = at.query_params["each"]
+    again = judges(**place, each=each if isinstance(each, str) else each[0])
+    assert "2 of 2 scores read" in words(again) and again.number_input(key="lab_judge_repeats").value == 2

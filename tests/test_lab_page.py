@@ -222,7 +222,11 @@ def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
     assert "<b>4 calls</b>" in words(at)
     press(at, "lab_go")
     job_done(at)
-    assert f"({other.id[:6]}), turn 2" in words(at) and server.record.calls - before == 14
+    told = words(at)
+    assert (
+        "2 turns: turn 2</h3>" in told and other.id[:4] not in told.split("Run of")[1] and server.record.calls - before == 14
+    )
+    assert "1 of 2 chosen" in told and "2 moments × 2 variants × 1 answer" in told
 
 
 def test_the_planner_is_run_over_chosen_clients_and_its_plans_are_told_apart(
@@ -280,6 +284,64 @@ def test_answers_of_earlier_words_say_so_and_runs_are_kept_and_exported(
     assert rows[0]["answer"] == f"'{first.samples[0].text}" and rows[0]["variant"] == "A" and rows[0]["tokens_in"]
     again = open_lab(session=session.id, agent="responder")
     assert len(again.selectbox(key="lab_shown").options) == 7
+    newest = state.store().experiments.of(past[0].id)
+    assert newest and newest.samples[0].text in words(again) and "Used: <b>" in words(again)
+    again.selectbox(key="lab_agent").set_value("client").run()
+    assert newest.samples[0].text not in words(again) and again.selectbox(key="lab_shown").value == ""
+
+
+def test_the_address_without_a_session_holds_pack_agent_turn_and_number() -> None:
+    in_library(rehearsed(3))
+    pack = state.store().packs.new("Mine", [prompts.load()["client"].model_copy(update={"note": "turn $turn"})])
+    at = open_lab(view="bench", pack=pack.id, agent="selector", turn="2", each="4")
+    assert at.selectbox(key="lab_pack").value == pack.id and at.selectbox(key="lab_agent").value == "selector"
+    assert at.number_input(key="lab_turn").value == 2 and at.number_input(key="lab_repeats").value == 4
+    at.number_input(key="lab_repeats").set_value(3).run()
+    assert at.query_params["each"] in ("3", ["3"])
+    at = open_lab(view="bench", each="999")
+    assert at.number_input(key="lab_repeats").value == 20
+
+
+def test_what_is_saved_is_run_against_the_words_it_came_from_at_once() -> None:
+    session = in_library(rehearsed(2))
+    at = open_lab(session=session.id, agent="responder")
+    at.text_area(key=ROLE).set_value("responder: ten words.").run()
+    at.text_input(key="lab_save_title").set_value("Ten words").run()
+    press(at, "lab_save_go")
+    assert "Saved in “Ten words”. Variant B says what ours says, so that both can be run at once." in words(at)
+    assert at.button(key="lab_go").label == "Run 2 variants"
+    at.segmented_control(key="lab_letter_ten-words").set_value("B").run()
+    assert at.text_area(key="labtext_ten-words_B_responder_role").value == prompts.load()["responder"].role
+    assert "our words, not saved" in words(at) and "It runs with “Ten words” as saved" in words(at)
+    assert "Another visit left" not in words(open_lab(session=session.id))
+    press(at, "lab_again")
+    assert "Own prompts: Ten words" in words(at)
+
+
+def test_the_same_words_are_not_saved_as_a_second_pack() -> None:
+    session = in_library(rehearsed(2))
+    own = prompts.load()["responder"].model_copy(update={"role": "responder: ten words."})
+    pack = state.store().packs.new("Ten words", [own])
+    at = open_lab(session=session.id, agent="responder", view="bench", pack="ours")
+    at.text_area(key=ROLE).set_value("responder: ten words.").run()
+    press(at, "lab_save_go")
+    assert "“Ten words” holds the same words already." in words(at) and len(state.store().packs.packs()) == 1
+    press(at, "lab_open_same")
+    assert at.selectbox(key="lab_pack").value == pack.id and "holds the same words already" not in words(at)
+
+
+def test_sessions_are_told_apart_in_plain_words() -> None:
+    own = prompts.load()["responder"].model_copy(update={"role": "responder: ten words."})
+    pack = state.store().packs.new("Ten words", [own])
+    first, second, third = (
+        in_library(rehearsed(2)),
+        in_library(rehearsed(2)),
+        in_library(rehearsed(2, prompt_set=pack.texts)),
+    )
+    at = open_lab()
+    names = at.selectbox(key="lab_session").options
+    assert len(set(names)) == 3 and sum(name.endswith("prompts “Ten words”") for name in names) == 1
+    assert not any(session.id[:4] in name for name in names for session in (first, second, third))
 
 
 def test_a_server_that_is_down_is_no_answer_and_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +366,23 @@ def test_a_spent_budget_is_said_in_one_sentence(endpoint: Start, monkeypatch: py
     before = server.record.calls
     press(at, "lab_go")
     job_done(at)
-    assert words(at).count("udget of 1 tokens") == 1 and 'role="alert"' in words(at)
+    assert words(at).count("The limit of a day, 1 tokens, does not reach") == 1 and 'role="alert"' in words(at)
     assert server.record.calls == before and not state.store().experiments.past()
+
+
+def test_before_a_run_it_is_said_that_todays_limit_would_not_reach(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = spoken(endpoint(answer=lambda body, number: "Fine."), 1)
+    at = open_lab(session=session.id, agent="responder")
+    state.spending.set_limit(Limit(amount=1, unit="tokens"))
+    at.run()
+    assert "left of the limit of a day" not in words(at)  # the rehearsal cast uses none of it
+    use_model(monkeypatch, endpoint().url)
+    state.spending.set_limit(Limit(amount=5, unit="tokens"))
+    at = open_lab(session=session.id, agent="responder")
+    assert "and 5 tokens are left of the limit of a day: it would stop before its end." in words(at)
+    state.spending.set_limit(Limit(amount=5_000_000, unit="tokens"))
+    at.run()
+    assert "limit of a day" not in words(at)
 
 
 def test_a_reload_loses_no_draft_and_the_address_holds_the_place() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from magnet_core.domain import Moment, Value
 from magnet_core.errors import PromptError
+from magnet_core.lab.telling import told
+from magnet_core.lab.texts import AGENTS
 from magnet_core.lab.trials import Sample
 from magnet_core.scoring.expectation import Verdict
 
@@ -117,6 +120,16 @@ class Case(Value):
     rule: Rule
     source: str = ""
     """The session and turn it was taken from, for a reader."""
+    own: str = ""
+    """The session's own raw answer there; empty where it holds none."""
+
+    @property
+    def in_session(self) -> Verdict | None:
+        """Whether the session's own answer is as expected; None where it holds none, or a judge would have to say."""
+        if not self.own or self.rule.question:
+            return None
+        why = self.rule.broken_by(told(AGENTS[self.moment.agent], self.own))
+        return Verdict(answer="no" if why else "yes", reason=why)
 
 
 class Tally(Value):
@@ -135,8 +148,11 @@ class Tally(Value):
 
     @property
     def answer(self) -> Literal["yes", "no", "missing"]:
-        """Whether the case as a whole is kept: by every answer that says something; missing where none does."""
-        return "no" if self.broken else "yes" if self.kept else "missing"
+        """Whether the case as a whole is kept: one answer that does not keep to it breaks it, and all that were asked for must keep to it.
+
+        Missing where none breaks it and some were not judged or did not come.
+        """
+        return "no" if self.broken else "yes" if self.kept and self.kept == self.asked else "missing"
 
     @property
     def told(self) -> str:
@@ -149,12 +165,12 @@ class Tally(Value):
 
 def tally(rule: Rule, samples: Iterable[Sample]) -> Tally:
     """Return how a rule fared with some answers."""
-    told = [(bool(sample.error), rule.verdict(sample).answer) for sample in samples]
+    found = [(bool(sample.error), rule.verdict(sample).answer) for sample in samples]
     return Tally(
-        kept=sum(answer == "yes" for _, answer in told),
-        broken=sum(answer == "no" for _, answer in told),
-        unjudged=sum(answer == "missing" and not failed for failed, answer in told),
-        unanswered=sum(failed for failed, _ in told),
+        kept=sum(answer == "yes" for _, answer in found),
+        broken=sum(answer == "no" for _, answer in found),
+        unjudged=sum(answer == "missing" and not failed for failed, answer in found),
+        unanswered=sum(failed for failed, _ in found),
     )
 
 
@@ -191,12 +207,10 @@ def last_result(results: Iterable[Result], case: Case, pack: str, sha: str, mode
     return max(own, key=lambda r: (r.sha == sha and r.rule == case.rule, r.created), default=None)
 
 
-def totals(tallies: Iterable[Tally]) -> str:
-    """Return how many cases were kept, in words."""
-    answers = [one.answer for one in tallies]
-    judged = [answer for answer in answers if answer != "missing"]
-    told = f"{judged.count('yes')} of {len(judged)} kept" if judged else "none could be decided"
-    return told + (f", {left} undecided" if judged and (left := len(answers) - len(judged)) else "")
+def totals(answers: Iterable[str]) -> str:
+    """Return how many cases were kept, broken and left undecided, in words."""
+    counts, words = Counter(answers), {"yes": "kept", "no": "broken", "missing": "undecided"}
+    return ", ".join(f"{counts[answer]} {word}" for answer, word in words.items() if counts[answer])
 
 
 def case_id() -> str:

@@ -41,6 +41,10 @@ class Variant(Value):
             update={"prompts": tuple(p for n, p in own.items() if n in saved and fields(p) != fields(saved[n]))}
         )
 
+    def saying(self, before: PromptSet, now: PromptSet) -> Variant:
+        """Return the variant for a pack that has changed, with the words it had while the pack said what was `before`."""
+        return self.holding(self.texts(before).values(), now)
+
 
 class Draft(Value):
     """The variants of one pack's prompts; there is always at least one."""
@@ -70,9 +74,27 @@ class Draft(Value):
         """Return the draft with a variant ahead of those that hold words of their own."""
         return self._with((variant, *(one for one in self.variants if one.prompts and one != variant)))
 
-    def after_saving(self, before: PromptSet, now: PromptSet) -> Draft:
+    def after_saving(self, number: int, before: PromptSet, now: PromptSet) -> Draft:
+        """Return the draft once one of its variants was saved in its pack: that one is plain, all others still say what they said."""
+        return self._with(
+            one.model_copy(update={"prompts": ()}) if n == number else one.saying(before, now)
+            for n, one in enumerate(self.variants)
+        )
+
+    def moved_to(self, place: str, number: int, before: PromptSet, now: PromptSet) -> Draft:
+        """Return the draft of a new pack that one of the variants became: that one leads, then what was there before, then the others.
+
+        So what is saved can be tried against the words it came from at once.
+        """
+        saved = self.variants[number].model_copy(update={"prompts": ()})
+        others = [one for n, one in enumerate(self.variants) if n != number]
+        plain = [one for one in others if not one.prompts] or [saved]
+        kept = [one.saying(before, now) for one in (*plain, *(one for one in others if one.prompts))]
+        return Draft(reader=self.reader, place=place, variants=(saved, *kept))
+
+    def after_restoring(self, before: PromptSet, now: PromptSet) -> Draft:
         """Return the draft once its pack has changed: variants with words of their own still say all they said."""
-        return self._with(one.holding(one.texts(before).values(), now) if one.prompts else one for one in self.variants)
+        return self._with(one.saying(before, now) if one.prompts else one for one in self.variants)
 
     def _with(self, variants: Iterable[Variant]) -> Draft:
         return self.model_copy(update={"variants": tuple(variants)})

@@ -53,14 +53,16 @@ def cost(trials: Sequence[Trial], price: Mapping[str, tuple[float, float]] | Non
 
 
 def used(samples: Sequence[Sample], priced: Callable[[str, Usage], float | None]) -> Used:
-    """Return what answers have taken; `priced` tells what a model's tokens cost."""
-    paid = [s for s in samples if s.model != NAME and not s.error]
-    counted = [s for s in paid if s.usage.prompt_tokens is not None and s.usage.completion_tokens is not None]
-    prices = [priced(s.model, s.usage) for s in paid]
+    """Return what answers, and the verdicts of judges on them, have taken; `priced` tells what a model's tokens cost."""
+    calls = [(s.model, s.usage) for s in samples if not s.error]
+    calls += [(s.verdict.judge, s.verdict.usage) for s in samples if s.verdict and s.verdict.judge]
+    paid = [(model, usage) for model, usage in calls if model != NAME]
+    counted = [usage for _, usage in paid if usage.prompt_tokens is not None and usage.completion_tokens is not None]
+    prices = [priced(model, usage) for model, usage in paid]
     return Used(
         calls=len(paid),
-        tokens_in=sum(s.usage.prompt_tokens or 0 for s in counted),
-        tokens_out=sum(s.usage.completion_tokens or 0 for s in counted),
+        tokens_in=sum(usage.prompt_tokens or 0 for usage in counted),
+        tokens_out=sum(usage.completion_tokens or 0 for usage in counted),
         uncounted=len(paid) - len(counted),
         price=None if None in prices else sum(p for p in prices if p is not None),
     )

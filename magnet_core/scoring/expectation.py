@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from magnet_core import prompts
-from magnet_core.domain import Moment, Value
+from magnet_core.domain import Moment, Usage, Value
 from magnet_core.errors import ModelError, PromptError
 from magnet_core.models import Message, Player, Request
 from magnet_core.models.calls import Heard, hear
@@ -46,6 +46,8 @@ class Verdict(Value):
     reason: str = ""
     judge: str = ""
     """The model that was asked."""
+    usage: Usage = Usage()
+    """What its answer took, as far as its server said."""
 
 
 class Words(Value):
@@ -113,15 +115,15 @@ async def ask(player: Player, moment: Moment, text: str, question: str, seed: in
         schema_name="verdict",
         live=False,
     )
-    said = ""
+    said, usage = "", Usage()
     try:
         async with aclosing(hear(player.model, wanted)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Heard):
-                    said = piece.texts[0]
+                    said, usage = piece.texts[0], piece.usage
     except ModelError as error:
         return Verdict(answer="missing", reason=str(error), judge=name)
-    return read_verdict(said).model_copy(update={"judge": name})
+    return read_verdict(said).model_copy(update={"judge": name, "usage": usage})
 
 
 def read_verdict(text: str) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Float, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, Float, Integer, String, Table, Text, delete, insert, select
 
 from magnet_core.domain import Value
 from magnet_core.lab.experiments import Experiment
@@ -17,6 +17,8 @@ _RUNS = Table(
     Column("made", Float, nullable=False),
     Column("agent", String(80), nullable=False),
     Column("title", Text, nullable=False),
+    Column("session", Text, nullable=False, server_default=""),
+    Column("turn", Integer, nullable=False, server_default="0"),
     Column("body", Text, nullable=False),
 )
 MOST = 40
@@ -29,6 +31,9 @@ class Past(Value):
     id: str
     made: datetime
     agent: str
+    session: str
+    """The id of what it was begun at; empty for a run of an earlier version of this program."""
+    turn: int
     title: str
 
 
@@ -45,6 +50,8 @@ class Experiments:
             "made": made.made.timestamp(),
             "agent": made.agent,
             "title": made.title,
+            "session": made.session,
+            "turn": made.turn,
             "body": made.model_dump_json(),
         }
         with self._database.writing() as connection:
@@ -56,10 +63,11 @@ class Experiments:
 
     def past(self) -> list[Past]:
         """Return the runs, the newest first."""
-        wanted = select(_RUNS.c.id, _RUNS.c.made, _RUNS.c.agent, _RUNS.c.title).order_by(_RUNS.c.made.desc())
+        columns = [_RUNS.c[name] for name in Past.model_fields]
+        wanted = select(*columns).order_by(_RUNS.c.made.desc())
         with self._database.reading() as connection:
             rows = connection.execute(wanted).all()
-        return [Past(id=r.id, made=datetime.fromtimestamp(r.made, UTC), agent=r.agent, title=r.title) for r in rows]
+        return [Past.model_validate(dict(row._mapping) | {"made": datetime.fromtimestamp(row.made, UTC)}) for row in rows]
 
     def of(self, id: str) -> Experiment | None:
         """Return a run with its answers; None where it is no longer kept."""

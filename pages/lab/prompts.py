@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from html import escape
 from typing import Any, cast
 
 import streamlit as st
@@ -13,9 +14,9 @@ from magnet_core import lab, prompts
 from ui import state, theme
 from ui.bench import Bench
 from ui.judging import SESSION_PAGE, link
-from ui.lab import cases, editor, judges, moment, packs, trial
+from ui.lab import address, cases, editor, judges, moment, packs, trial
 from ui.lab import prompt as drawn
-from ui.lab.desk import Desk
+from ui.lab.desk import Desk, own_words
 from ui.lab.moment import Place
 
 VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
@@ -39,9 +40,7 @@ def page() -> None:
         view = cast(str, view or "bench")
         watched = {"bench": bench, "cases": cases.cases, "packs": packs.packs, "judges": judges.judges}[view]()
         if view not in ("bench", "judges"):
-            state.address.show_place(
-                view=view, pack="", session="", turn="", agent="", attempt="", draft=state.drafts.address(), judge="", item="",
-            )  # fmt: skip
+            address.show(view)
     if watched:
         job, draw, slot = watched
         slot.html(draw(job.look()))
@@ -51,22 +50,25 @@ def page() -> None:
 
 def arrive() -> None:
     """Take up what the address asks for: a view, a pack, a session, a turn, an agent, and the recorded call to be replayed."""
-    view, pack, id, turn, agent, attempt = state.address.place_asked("view", "pack", "session", "turn", "agent", "attempt")
+    asked = address.asked()
+    view, pack, id, turn, agent, attempt = (asked[n] for n in ("view", "pack", "session", "turn", "agent", "attempt"))
+    address.take_up_number(view, asked["each"])
     if view in VIEWS:
         state.keep("lab_view", view)
     if view == "judges":
         return judges.arrive()
-    if not id:
-        return
-    state.keep("lab_session", id)
-    state.keep("lab_attempt", int(attempt) if attempt.isdecimal() else 1)
     if agent in lab.AGENTS:
         state.keep("lab_agent", agent)
     if turn.isdecimal():
         state.keep("lab_turn", max(1, int(turn)))
+    if pack or (id and view in VIEWS):
+        state.keep("lab_pack", pack)
+    if not id:
+        return
+    state.keep("lab_session", id)
+    state.keep("lab_attempt", int(attempt) if attempt.isdecimal() else 1)
     session = state.sessions.stored(id)
     if view in VIEWS:
-        state.keep("lab_pack", pack)
         return
     state.keep("lab_view", "bench")
     if session is None:
@@ -82,7 +84,7 @@ def left_behind() -> None:
     """Offer the drafts that another visit left unsaved."""
     if (left := state.drafts.left_behind()) is None:
         return
-    count = sum(bool(one.prompts) for draft in left.notebook.drafts for one in draft.variants)
+    count = sum(own_words(draft.reader, one) for draft in left.notebook.drafts for one in draft.variants)
     if not count:
         return
     words = f"{count} unsaved variant{'s' if count > 1 else ''} of {left.written:%d %b, %H:%M} UTC"
@@ -120,23 +122,29 @@ def bench() -> Any:
             desk,
             lambda _, field: {"role": 170, "note": 150, "system": 260}[field],
             lambda one: trial.voice(desk, place, one),
-            lambda unsaved: again(place, desk, unsaved),
+            lambda letter: again(place, desk, letter),
         )
     attempt = int(state.kept("lab_attempt") or 1)
-    state.address.show_place(
-        view="bench", pack=desk.pack.id, session=place.shown.id, turn=str(place.turn), agent=place.agent,
-        attempt=str(attempt) if attempt > 1 else "", draft=state.drafts.address(), judge="", item="",
+    address.show(
+        "bench", pack=desk.pack.id, session=place.shown.id, turn=str(place.turn), agent=place.agent,
+        attempt=str(attempt) if attempt > 1 else "",
     )  # fmt: skip
     with right:
         return beside(place, desk, letter)
 
 
-def again(place: Place, desk: Desk, unsaved: bool) -> None:
-    """Draw the button that makes the session anew with the pack."""
-    if desk.kept and st.button(
-        "Run this session again with this pack", icon=":material/replay:", key="lab_again", disabled=unsaved,
-        help="Sets up a new session, the same but for the prompts. Save first what is not saved.",
-    ):  # fmt: skip
+def again(place: Place, desk: Desk, letter: str) -> None:
+    """Draw the button that makes the session anew with the pack as it is saved."""
+    if not desk.kept:
+        return
+    pressed = st.button(
+        "Run this session again with this pack", icon=":material/replay:", key="lab_again",
+        help="Sets up a new session, the same but for the prompts: those of the pack as it is saved.",
+    )  # fmt: skip
+    if desk.unsaved(letter):
+        told = f"It runs with “{desk.pack.title}” as saved, without what variant {letter} says otherwise."
+        st.html(f'<p class="hint">{escape(told)}</p>')
+    if pressed:
         state.sessions.again_with(place.made, desk.pack)
         with suppress(StreamlitAPIException):
             st.switch_page(SESSION_PAGE)

@@ -21,10 +21,8 @@ _MOST = 40
 """The most open texts that grow on the screen at once."""
 
 
-def in_session(call: AgentCall | None, agent: str) -> str:
+def in_session(call: AgentCall, agent: str) -> str:
     """Return what the session itself holds for a moment, in words, and as it came."""
-    if call is None:
-        return ""
     heat = "–" if call.temperature is None else f"{call.temperature:g}"
     model = "Rehearsal" if call.model == REHEARSAL else call.model
     head = f"{escape(model)} · temperature {heat} · {call.seconds:.2f} s · attempt {call.attempt}"

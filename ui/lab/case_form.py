@@ -16,17 +16,20 @@ from ui import state, theme
 
 NEW, CHANGED = "lab_case", "lab_case_edit"
 """Begin the names of the fields of a new case, and of one that is changed."""
+ANY = Rule(kind="one-question")
+"""Of a case whose rule is still being written."""
 
 
-def make_case(moment: Moment, session: Session, number: int, agent: str) -> None:
-    """Draw the form that keeps a moment as a test case."""
+def make_case(moment: Moment, session: Session, number: int, agent: str, own: str) -> None:
+    """Draw the form that keeps a moment as a test case; `own` is the session's own raw answer there."""
     place = "the plan" if number == 0 else f"turn {number}"
     usual = f"{theme.title_of(agent)}, {place}"
     with st.popover("Make a test case", icon=":material/rule:", key=NEW, on_change="rerun"):
         st.html('<p class="hint">Keeps this moment, and what is expected of the agent in it.</p>')
         fields(NEW, f"{usual}: what is expected")
-        source = f"{session.profile.name}, {place}, session {session.id}"
-        st.button("Keep this test case", type="primary", key=f"{NEW}_go", on_click=keep_case, args=(moment, source, usual))
+        source = f"{session.profile.name}, {place}, session of {session.created:%d %b %Y, %H:%M} UTC"
+        case = Case(id=case_id(), title=usual, moment=lab.case_moment(moment), rule=ANY, source=source, own=own)
+        st.button("Keep this test case", type="primary", key=f"{NEW}_go", on_click=keep_case, args=(case,))
     if title := state.kept(f"{NEW}_kept"):
         state.forget(f"{NEW}_kept")
         st.html(f'<p class="hint" role="status">Kept: {escape(title)}</p>', width="content")
@@ -70,15 +73,14 @@ def rule_in(stem: str) -> Rule | None:
         return None
 
 
-def keep_case(moment: Moment, source: str, usual: str) -> None:
-    """Keep a new case, under a name of its own."""
+def keep_case(case: Case) -> None:
+    """Keep a new case with the rule of the fields, under a name of its own."""
     if (rule := rule_in(NEW)) is None:
         return
     try:
-        taken = [case.title for case in state.store().cases.all()]
-        title = free_title((state.kept(f"{NEW}_title") or "").strip() or f"{usual}: {_short(rule)}", taken)
-        case = Case(id=case_id(), title=title, moment=lab.case_moment(moment), rule=rule, source=source)
-        state.store().cases.save(case)
+        taken = [other.title for other in state.store().cases.all()]
+        title = free_title((state.kept(f"{NEW}_title") or "").strip() or f"{case.title}: {_short(rule)}", taken)
+        state.store().cases.save(case.model_copy(update={"title": title, "rule": rule}))
     except MagnetError as error:
         return state.say(str(error))
     state.keep(f"{NEW}_kept", title)

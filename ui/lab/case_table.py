@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +15,12 @@ from magnet_core.scoring.expectation import Verdict
 from ui import theme
 from ui.bench import Look
 
+_VERDICT = {
+    answer: f'<b class="verdict-{answer}">{word}</b>'
+    for answer, word in {"yes": "Kept", "no": "Broken", "missing": "Undecided"}.items()
+}
+_CODE = re.compile(r", session [0-9a-f-]{8,}$")
+"""How cases of an earlier version name the session they were taken from."""
 _NOT_RUN = '<span class="quiet">not run</span>'
 
 
@@ -47,7 +54,8 @@ def table(cases: Sequence[Case], columns: Sequence[Column], results: Sequence[Re
     sums = "".join(f"<td>{_total(cases, column, results)}</td>" for column in columns)
     return (
         '<div class="lab"><div class="scroll"><table class="matrix cases"><thead><tr><th>Test case</th><th>What is expected</th>'
-        f"{heads}</tr></thead><tbody>{rows}</tbody><tfoot><tr><td><b>Total</b></td><td></td>{sums}</tr></tfoot></table></div></div>"
+        f"<th>In the session</th>{heads}</tr></thead><tbody>{rows}</tbody><tfoot><tr><td><b>Total</b></td><td></td>"
+        f"<td>{_total_in_session(cases)}</td>{sums}</tr></tfoot></table></div></div>"
     )
 
 
@@ -69,12 +77,26 @@ def _row(case: Case, columns: Sequence[Column], results: Sequence[Result], look:
         else:
             cells.append(_NOT_RUN)
     told = f"{escape(theme.title_of(case.moment.agent))} {escape(case.rule.told)}"
-    row = f"<tr><td><b>{escape(case.title)}</b><p class='hint'>{escape(case.source)}</p></td><td>{told}</td>"
+    source = escape(case.source.partition(", session ")[0] if _CODE.search(case.source) else case.source)
+    row = f"<tr><td><b>{escape(case.title)}</b><p class='hint'>{source}</p></td><td>{told}</td><td>{_in_session(case)}</td>"
     row += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     if answers:
         fold = f"<details class='fold'><summary>Answers</summary>{''.join(answers)}</details>"
-        row += f"<tr class='more'><td colspan='{2 + len(columns)}'>{fold}</td></tr>"
+        row += f"<tr class='more'><td colspan='{3 + len(columns)}'>{fold}</td></tr>"
     return row
+
+
+def _in_session(case: Case) -> str:
+    """Return whether the session's own answer is as expected, as far as that can be told without a judge."""
+    if (found := case.in_session) is None:
+        why = "A judge would have to say." if case.rule.question else "The session's own answer is not known."
+        return f'<span class="quiet" title="{why}">–</span>'
+    return f"{_VERDICT[found.answer]}{f': {escape(found.reason)}' if found.reason else ''}"
+
+
+def _total_in_session(cases: Sequence[Case]) -> str:
+    answers = [found.answer for case in cases if (found := case.in_session)]
+    return escape(totals(answers)) or '<span class="quiet">–</span>'
 
 
 def _running(case: Case, column: Column, look: Look) -> str:
@@ -83,7 +105,7 @@ def _running(case: Case, column: Column, look: Look) -> str:
 
 
 def _cell(case: Case, column: Column, last: Result) -> str:
-    notes = [f"{last.created:%d %b %Y, %H:%M} UTC", f"hash {last.sha[:8]}"]
+    notes = [f"{last.created:%d %b %Y, %H:%M} UTC"]
     notes += [f"judge {last.judge}"] if last.judge else []
     why = "with earlier words of this pack" if last.sha != column.pack.sha else ""
     why = "before the test case was changed" if last.rule != case.rule else why
@@ -92,14 +114,13 @@ def _cell(case: Case, column: Column, last: Result) -> str:
 
 
 def _mark(told: Tally) -> str:
-    word = {"no": "Broken", "yes": "Kept", "missing": "Undecided"}[told.answer]
-    return f'<b class="verdict-{told.answer}">{word}</b>: {escape(told.told)}'
+    return f"{_VERDICT[told.answer]}: {escape(told.told)}"
 
 
 def _total(cases: Sequence[Case], column: Column, results: Sequence[Result]) -> str:
     """Return how many cases are kept under the pack's words as they are."""
     lasts = [(case, column.last(results, case)) for case in cases]
-    fresh = [r.tally for case, r in lasts if r and r.sha == column.pack.sha and r.rule == case.rule]
+    fresh = [r.tally.answer for case, r in lasts if r and r.sha == column.pack.sha and r.rule == case.rule]
     if not fresh:
         return _NOT_RUN
     left = f'<p class="hint">{len(cases) - len(fresh)} not run as they stand</p>' if len(fresh) < len(cases) else ""

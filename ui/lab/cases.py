@@ -13,16 +13,18 @@ import streamlit as st
 from magnet_core import lab
 from magnet_core.cast import REHEARSAL
 from magnet_core.errors import MagnetError
-from magnet_core.lab import Case, Trial, wordings
+from magnet_core.lab import Case, Cost, Trial, wordings
 from magnet_core.lab.cases import LARGEST, Result, from_file, to_file
 from magnet_core.packs import Pack
 from ui import state, theme
 from ui.bench import Bench, Look, Wanted
+from ui.judging import SESSION_PAGE, link
 from ui.lab.answers import progress
 from ui.lab.case_form import edit_case
 from ui.lab.case_table import Column, table
-from ui.lab.costs import Named, cost_line, priced
+from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
 from ui.lab.desk import OURS, ours
+from ui.lab.moment import scene_of
 
 NONE = ""
 
@@ -50,22 +52,65 @@ def cases() -> Any:
         return None
     undo_line()
     if not kept:
-        st.html(
-            '<section class="card"><header><h3>No test case yet</h3></header><p class="says">A test case is a moment of a session and '
-            "what is expected of an agent in it, such as one question at most. Make one beside the answers under “Try a prompt”; then "
-            "all of them can be run against any pack.</p></section>"
-        )
-        files(kept)
-        return None
+        return nothing_yet()
     setting = choose()
     actions(kept, setting)
     remarks(kept, setting)
+    shown = [with_own(case) for case in kept]
     job: Bench | None = state.kept("lab_cases_job")
     slot = st.empty()
     if job is None:
-        slot.html(table(kept, setting.columns, results, None))
+        slot.html(table(shown, setting.columns, results, None) + used_last(results))
         return None
-    return job, lambda look: table(kept, setting.columns, results, look) + progress(look), slot
+
+    def draw(look: Look) -> str:
+        return table(shown, setting.columns, results, look) + progress(look) + ("" if look.live else used_line(look.samples))
+
+    return job, draw, slot
+
+
+def nothing_yet() -> None:
+    """Say what will be here, and where it begins."""
+    st.html(
+        '<section class="card"><header><h3>No test case yet</h3></header><p class="says">A test case is a moment of a session and '
+        "what is expected of an agent in it, such as one question at most. Make one beside the answers under “Try a prompt”; then "
+        "all of them can be run against any pack.</p></section>"
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if any(entry.turns for entry in state.sessions.recent(1)):
+            st.button(
+                "Try a prompt",
+                icon=":material/edit_note:",
+                key="lab_cases_begin",
+                on_click=state.keep,
+                args=("lab_view", "bench"),
+            )
+        else:
+            st.html('<p class="hint">It begins with a session; its first turn is enough.</p>', width="content")
+            link(SESSION_PAGE, "To the session", ":material/forum:")
+        files([])
+
+
+def with_own(case: Case) -> Case:
+    """Return a case with the session's own answer; one of an earlier version has none, so it is looked up where that is kept."""
+    moment = case.moment
+    if case.own or case.rule.question:
+        return case
+    try:
+        session = state.store().session(moment.session.id)
+    except MagnetError:
+        return case
+    if moment.turn > len(session.turns):
+        return case
+    call = scene_of(session, moment.turn, moment.agent, "", len(moment.objections) + 1).call
+    return case.model_copy(update={"own": call.output if call else ""})
+
+
+def used_last(results: Sequence[Result]) -> str:
+    """Return what the answers of the last run took that are kept; empty where only the rehearsal cast spoke."""
+    newest = max((result.created for result in results), default=None)
+    line = used_line([sample for result in results if result.created == newest for sample in result.samples])
+    return f'<p class="hint">The run of {newest:%d %b %Y, %H:%M} UTC:</p>{line}' if line else ""
 
 
 # Against what
@@ -147,7 +192,9 @@ def actions(kept: Sequence[Case], setting: Setting) -> None:
             st.button(
                 words, type="primary", icon=":material/play_arrow:", key="lab_cases_go", on_click=run, args=(kept, setting)
             )
-        st.html(estimate(kept, setting), width="content")
+        taken = estimate(kept, setting)
+        st.html(cost_line(taken), width="content")
+    limit_line(taken, [setting.columns[0].model, *([setting.judge] if any(case.rule.question for case in kept) else [])])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_cases_one"):
         if state.kept("lab_cases_case") not in there:
             state.keep("lab_cases_case", next(iter(there)))
@@ -200,8 +247,8 @@ def bring_back(case: Case) -> None:
 # The run
 
 
-def estimate(kept: Sequence[Case], setting: Setting) -> str:
-    """Return what a run of all cases takes, in a line."""
+def estimate(kept: Sequence[Case], setting: Setting) -> Cost:
+    """Return what a run of all cases takes."""
     model = setting.columns[0].model
     trials = [
         Trial(
@@ -211,7 +258,7 @@ def estimate(kept: Sequence[Case], setting: Setting) -> str:
         for case in kept
         for column in setting.columns
     ]  # fmt: skip
-    return cost_line(lab.cost(trials, priced([model, setting.judge])))
+    return lab.cost(trials, priced([model, setting.judge]))
 
 
 def run(wanted: Sequence[Case], setting: Setting) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
+
+import streamlit as st
 
 from magnet_core import lab
+from magnet_core.cast import REHEARSAL
 from magnet_core.costs import price_of_usage, today
 from magnet_core.domain import Usage
+from magnet_core.errors import BudgetSpent
 from magnet_core.lab import Cost, Sample
+from magnet_core.meter import Budget, Limit, amount
 from magnet_core.models import Chunk, Player, Request
 from ui import state
+from ui.tracing import limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,33 @@ def cost_line(cost: Cost) -> str:
         f'<p class="facts cost"><span><b>{calls}</b></span>{rehearsed}<span>about <b>{cost.tokens_in:,}</b> tokens in, '
         f"<b>{cost.tokens_out:,}</b> out</span><span>price <b>{price}</b></span></p>"
     )
+
+
+def limit_line(cost: Cost, models: Iterable[str]) -> None:
+    """Say where the limit of a day lets no call of a run through, or would stop it before its end."""
+    asked = [model for model in dict.fromkeys(models) if model != REHEARSAL]
+    budget = limit.day() if asked and cost.calls else None
+    if budget is None or budget.limit is None:
+        return
+    try:
+        for model in asked:
+            budget.check(model)
+        told, kind = short_by(cost, budget, budget.limit), "flag"
+    except BudgetSpent as error:
+        told, kind = str(error), "flag risk"
+    if told:
+        st.html(f'<p class="{kind}" role="alert">{escape(told)}</p>')
+        limit.link()
+
+
+def short_by(cost: Cost, budget: Budget, most: Limit) -> str:
+    """Return that a run takes more than is left of a limit, in a sentence; empty where it does not, or where that is not known."""
+    wanted = cost.price if most.unit == "$" else cost.tokens_in + cost.tokens_out
+    used = budget.used
+    if wanted is None or used is None or used + wanted <= most.amount:
+        return ""
+    left = amount(max(0.0, most.amount - used), most.unit)
+    return f"This run takes about {amount(wanted, most.unit)}, and {left} are left of the limit of a day: it would stop before its end."
 
 
 def used_line(samples: Sequence[Sample]) -> str:

@@ -10,7 +10,7 @@ from magnet_core import lab, prompts
 from magnet_core.domain import Prompt
 from magnet_core.errors import MagnetError
 from magnet_core.lab import Draft, Reader, Remark, Variant, wordings
-from magnet_core.packs import Pack, Version
+from magnet_core.packs import Pack, Version, same_words
 from magnet_core.scoring.instruments import Sheet
 from ui import state
 
@@ -27,6 +27,12 @@ Fields = Mapping[str, Sequence[str]]
 
 def ours() -> Pack:
     return Pack(id=OURS, title="Ours, as shipped")
+
+
+def own_words(reader: Reader, variant: Variant) -> bool:
+    """Tell whether a variant holds words that are neither its pack's nor ours."""
+    ours = prompts.load() if reader == "agents" else wordings.texts()
+    return any(p.name not in ours or lab.fields(p) != lab.fields(ours[p.name]) for p in variant.prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +199,18 @@ def undoable(desk: Desk) -> str:
 
 
 def save(desk: Desk, letter: str) -> None:
-    """Keep a variant: as new versions in its pack, or in a new pack where it has none. No other variant changes."""
+    """Keep a variant: as new versions in its pack, or in a new pack where it has none. No other variant changes.
+
+    Words that another pack holds already are not kept once more.
+    """
     texts, note = list(desk.texts(letter).values()), state.kept(f"{desk.stem}_save_note") or ""
+    state.forget(f"{desk.stem}_same")
     try:
         if desk.kept:
-            made = keep_in(desk, texts, note)
+            made = state.store().packs.save(desk.pack.id, texts, note)
+            state.drafts.put(desk.draft.after_saving(LETTERS.index(letter), desk.saved, desk.held_in(made)))
+        elif same := here_already(texts, desk.rubrics):
+            return state.keep(f"{desk.stem}_same", (desk.place, same.id))
         else:
             made = state.store().packs.new(state.kept(f"{desk.stem}_save_title") or "", texts, note)
             after_first(desk, letter, made)
@@ -205,37 +218,36 @@ def save(desk: Desk, letter: str) -> None:
         return state.say(str(error))
     state.forget(f"{desk.stem}_save_note", f"{desk.stem}_save_title", f"{desk.stem}_undo")
     state.keep(f"{desk.stem}_save", False)
-    state.keep(f"{desk.stem}_saved", made.title)
+    state.keep(f"{desk.stem}_saved", made.id)
+
+
+def here_already(texts: Iterable[Prompt], rubrics: Iterable[Sheet] = ()) -> Pack | None:
+    """Return the pack of the library that holds just these words in place of ours."""
+    return same_words(ours().holding(texts, rubrics).own, state.prompts.pack_list())
+
+
+def open_pack(desk: Desk, id: str) -> None:
+    """Go on at another pack; the drafts of this one stay."""
+    state.keep(f"{desk.stem}_pack", id)
+    state.keep(f"{desk.stem}_letter_{id}", "A")
+    state.keep(f"{desk.stem}_save", False)
+    state.forget(f"{desk.stem}_same")
 
 
 def after_first(desk: Desk, letter: str, made: Pack) -> None:
-    """Go on at the new pack, with all variants that held words of their own; the words they began with stay as they were."""
-    before = desk.saved
-    now = desk.held_in(made)
-    number, draft = LETTERS.index(letter), desk.draft
-    moved = [
-        one.holding(one.texts(before).values(), now) for n, one in enumerate(draft.variants) if one.prompts and n != number
-    ]
-    first = draft.variants[number].model_copy(update={"prompts": ()})
-    state.drafts.put(Draft(reader=desk.reader, place=made.id, variants=(first, *moved)))
+    """Go on at the new pack with all variants, the words they began with among them."""
+    moved = desk.draft.moved_to(made.id, LETTERS.index(letter), desk.saved, desk.held_in(made))
+    state.drafts.put(moved if len(moved.variants) <= len(LETTERS) else moved.drop(1))
     state.drafts.put(Draft(reader=desk.reader, place=desk.place))
-    state.keep(f"{desk.stem}_pack", made.id)
-    state.keep(f"{desk.stem}_letter_{made.id}", "A")
-
-
-def keep_in(desk: Desk, texts: Sequence[Prompt], note: str) -> Pack:
-    """Save texts in the desk's pack; raise `MagnetError` where that cannot be."""
-    made = state.store().packs.save(desk.pack.id, texts, note)
-    now = desk.held_in(made)
-    state.drafts.put(desk.draft.after_saving(desk.saved, now))
-    return made
+    open_pack(desk, made.id)
 
 
 def restore(desk: Desk, letter: str, version: Version) -> None:
     """Make an earlier version the newest one, in the variant at hand as well; unsaved words there go on as a further variant."""
     own = desk.variant(letter)
     try:
-        keep_in(desk, [version.prompt], f"Version {version.number} restored")
+        made = state.store().packs.save(desk.pack.id, [version.prompt], f"Version {version.number} restored")
+        state.drafts.put(desk.draft.after_restoring(desk.saved, desk.held_in(made)))
     except MagnetError as error:
         return state.say(str(error))
     said = f"Version {version.number} is the newest again."

@@ -10,8 +10,9 @@ import streamlit as st
 
 from magnet_core import lab
 from magnet_core.domain import Prompt
-from magnet_core.lab import Remark
-from magnet_core.packs import Version
+from magnet_core.lab import Remark, wordings
+from magnet_core.packs import Pack, Version
+from magnet_core.scoring.tables import Judge
 from ui import state, theme
 from ui.lab import desk as at
 from ui.lab.desk import AT_ONCE, Desk
@@ -20,10 +21,10 @@ from ui.lab.prompt import diff
 Heights = Callable[[str, str], int]
 
 
-def edit(desk: Desk, height: Heights, voice: Callable[[str], None], more: Callable[[bool], None] | None = None) -> str:
+def edit(desk: Desk, height: Heights, voice: Callable[[str], None], more: Callable[[str], None] | None = None) -> str:
     """Draw the fields of one variant at a time; return its letter.
 
-    `voice` draws who answers in a variant, `more` further buttons; it is told whether something is not saved.
+    `voice` draws who answers in a variant, `more` what else can be done with it.
     """
     with st.container(key=f"{desk.stem}_edit", gap="small"):
         letter = bar(desk)
@@ -69,7 +70,8 @@ def badges(desk: Desk, letter: str) -> str:
             note = "" if name in desk.sent else ", not part of this request"
             marks.append(f'<b class="badge" title="{title}{elsewhere}">{title}: changed from ours{note}</b>')
         if name in unsaved:
-            marks.append(f'<b class="badge new">{title}: not saved</b>')
+            told = "not saved" if name in changed else "our words, not saved"
+            marks.append(f'<b class="badge new">{title}: {told}</b>')
     return f'<div class="chips">{"".join(marks) or "<span class=hint>These are our words, unchanged.</span>"}</div>'
 
 
@@ -106,7 +108,7 @@ def stopped_by(desk: Desk, letters: Sequence[str]) -> str:
     )
 
 
-def buttons(desk: Desk, letter: str, more: Callable[[bool], None] | None) -> None:
+def buttons(desk: Desk, letter: str, more: Callable[[str], None] | None) -> None:
     """Draw what can be done with a variant: keep it, go back to ours, undo, and what else there is."""
     stem, unsaved = desk.stem, desk.unsaved(letter)
     broken = any(remark.kind == "error" for _, remark in desk.remarks(letter))
@@ -130,6 +132,7 @@ def buttons(desk: Desk, letter: str, more: Callable[[bool], None] | None) -> Non
                 on_click=at.save,
                 args=(desk, letter),
             )
+            same_pack(desk)
         st.button(
             "Reset to ours", icon=":material/undo:", key=f"{stem}_reset", on_click=at.reset, args=(desk, letter),
             disabled=sent_as_ours, help="Puts our words into every text of this request. What is saved stays as it is.",
@@ -137,17 +140,42 @@ def buttons(desk: Desk, letter: str, more: Callable[[bool], None] | None) -> Non
         if words := at.undoable(desk):
             st.button("Undo", icon=":material/history:", key=f"{stem}_undo_go", on_click=at.undo, args=(desk,), help=words)
         if more:
-            more(bool(unsaved))
+            more(letter)
     for words in (at.undoable(desk), state.kept(f"{stem}_done") or ""):
         if words:
             st.html(f'<p class="remark" role="status">{escape(words)}</p>')
     state.forget(f"{stem}_done")
-    if title := state.kept(f"{stem}_saved"):
-        state.forget(f"{stem}_saved")
-        told = f"Saved in “{title}”."
+    if (id := state.kept(f"{stem}_saved")) == desk.pack.id:
+        told = f"Saved in “{desk.pack.title}”."
+        if ours := next((one for one in desk.letters if desk.unsaved(one) and not desk.changed(one)), ""):
+            told += f" Variant {ours} says what ours says, so that both can be run at once."
         if desk.reader == "judges":
-            told += " The Scores page rates with it where it is chosen under “What to score”."
+            told += f" {where_used(desk.pack)}"
         st.html(f'<p class="remark" role="status">{escape(told)}</p>')
+    if id:
+        state.forget(f"{stem}_saved")
+
+
+def same_pack(desk: Desk) -> None:
+    """Say which pack holds the words already that were to be saved, and offer to open it."""
+    place, id = state.kept(f"{desk.stem}_same") or ("", "")
+    same = next((pack for pack in state.prompts.pack_list() if pack.id == id), None) if place == desk.place else None
+    if same is None:
+        return
+    st.html(f'<p class="remark" role="status">“{escape(same.title)}” holds the same words already.</p>')
+    st.button(f"Open “{theme.plain(same.title)}”", key=f"{desk.stem}_open_same", on_click=at.open_pack, args=(desk, same.id))
+
+
+def where_used(pack: Pack) -> str:
+    """Return where judges are told what a pack says."""
+    titles = {held.id: title for title, held in state.scores.worded().items()}
+    told: list[str] = []
+    if title := titles.get(pack.id):
+        judge = Judge(name=state.voices.judge_model() or "the judge's model", kind="model", words=title)
+        told.append(f"To rate with it, choose “{judge.title}” under “Judge” on the Scores page.")
+    if any(p.name.startswith(f"{wordings.CASES}/") for p in pack.judges):
+        told.append("Test cases are judged with it where it is chosen under “Judge's prompts”.")
+    return " ".join(told)
 
 
 def differs(desk: Desk, letter: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -20,13 +21,17 @@ from magnet_core.lab.judge_trials import JudgeTrial, filled
 from magnet_core.packs import Pack
 from magnet_core.scoring.instruments import Sheet, sheets
 from magnet_core.scoring.judge import JUDGE
-from ui import state
+from ui import setups, state
 from ui.bench import Look, Wanted
-from ui.lab import editor, judged
-from ui.lab.costs import Named, cost_line, priced, used_line
+from ui.judging import SESSION_PAGE
+from ui.judging import link as page_link
+from ui.lab import address, editor, judged
+from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
 from ui.lab.desk import AT_ONCE, OURS, Desk, ours, put
+from ui.lab.moment import choose_of
+from ui.lab.names import apart
 from ui.lab.prompt import asked as asked_words
-from ui.lab.prompt import marked
+from ui.lab.prompt import fold, marked
 from ui.lab.runs import PAGE, Runs
 from ui.lab.subjects import CASES, PAIRS, Subject, Topic, items_of, topic_of
 from ui.lab.subjects import judges as all_judges
@@ -43,6 +48,7 @@ _PARTS = {
     "ask": "How the question is put",
     "question": "Question and points of the scale",
 }
+MODELS_PAGE = "pages/setup/models.py"
 _WHOSE = {wordings.FRAME: ", shared by all instruments", PAIRS: " (blind pairs)", CASES: " (test cases)"}
 
 
@@ -53,10 +59,8 @@ def judges() -> Any:
         topic = choose_topic(rubrics)
         id = choose_subject(topic)
         pack = choose_pack()
-    state.address.show_place(
-        view="judges", pack=pack.id, session=id if topic.noun == "session" else "", turn="", agent="", attempt="",
-        draft=state.drafts.address(), judge=topic.judge, item=topic.item, by="",
-    )  # fmt: skip
+    session = id if topic.noun == "session" else ""
+    address.show("judges", pack=pack.id, session=session, judge=topic.judge, item=topic.item)
     desk = desk_for(pack, topic, rubrics)
     models = [name for name in state.voices.choices() if name != REHEARSAL]
     left, right = st.columns([5, 7], gap="medium")
@@ -70,7 +74,8 @@ def judges() -> Any:
 
 def arrive() -> None:
     """Take up which judge, item, session and pack the address asks for; a stored rating's, with the model that gave it."""
-    judge, item, session, pack, by = state.address.place_asked("judge", "item", "session", "pack", "by")
+    asked = address.asked()
+    judge, item, session, pack, by = (asked[name] for name in ("judge", "item", "session", "pack", "by"))
     if judge:
         state.keep("lab_judge", judge)
         state.keep(f"lab_judge_{judge}", item or None)
@@ -87,7 +92,7 @@ def replay(place: str, by: str) -> None:
     here = next((name for name, voice in state.voices.choices().items() if voice.model == by), "")
     if not here:
         lost = f"{by} gave this rating and is not set up here, so another model answers."
-        state.say(f"{state.told()} {lost} It can be set up on the Models page.".strip())
+        state.say(f"{state.told()} {lost} {setups.again(by) or 'It can be set up on the Models page.'}".strip())
     state.drafts.put(state.drafts.draft("judges", place).led_by(Variant(model=here)))
     state.keep(f"lab_judge_letter_{place}", "A")
     state.keep("lab_judge_over_session", "this")
@@ -111,7 +116,7 @@ def choose_topic(rubrics: Sequence[Sheet]) -> Topic:
         if state.kept(key) not in items:
             state.keep(key, next(iter(items)))
         item = st.selectbox(
-            "Question", list(items), key=key, width=250, persist_state="session",
+            "Question", list(items), key=key, width=300, persist_state="session",
             format_func=lambda k: items[k].title if k in items else str(k),
         )  # fmt: skip
     return topic_of(judge, item or next(iter(items), ""), rubrics)
@@ -125,7 +130,7 @@ def choose_subject(topic: Topic) -> str:
     if state.kept(key) not in topic.there:
         state.keep(key, next(iter(topic.there)))
     return st.selectbox(
-        topic.noun.capitalize(), list(topic.there), key=key, width=380, persist_state="session",
+        topic.noun.capitalize(), list(topic.there), key=key, width=510, persist_state="session",
         format_func=lambda i: topic.there.get(i) or str(i),
     )  # fmt: skip
 
@@ -221,19 +226,19 @@ _MEANS = {
 
 
 def sent(desk: Desk, letter: str, subject: Subject) -> str:
-    """Return the request as it is sent, marked what was filled in, with the hash of the words."""
+    """Return the request as it is sent, marked what was filled in, with the hash of the words in a fold."""
     try:
         pairs = filled(subject.ask, desk.texts(letter).values())
         told, plain = subject.ask(desk.texts(letter).values()).sha, subject.ask(desk.ours.values()).sha
     except PromptError as error:
         return f'<p class="flag risk">{escape(str(error))}</p>'
-    same = "the same as ours" if told == plain else f"ours {plain}"
     length = sum(lab.tokens(message.content) for message, _ in pairs)
-    words = (
-        f"Hash of the words: {told}, {same}; what they rate is kept with it. About {length:,} tokens. Marked: what was filled in; "
-        "point at it to see what it is."
+    whose = "These are our words." if told == plain else "These are not our words."
+    words = f"{whose} About {length:,} tokens. Marked: what was filled in; point at it to see what it is."
+    record = f"What is rated is kept with the hash of these words, {told}" + (
+        f"; that of ours is {plain}." if told != plain else "."
     )
-    return f'<p class="hint">{escape(words)}</p>{asked_words(pairs)}'
+    return f'<p class="hint">{escape(words)}</p>{asked_words(pairs)}{fold("For the record", record)}'
 
 
 # Trying them
@@ -255,23 +260,16 @@ def over(topic: Topic, id: str) -> list[Subject]:
     if state.kept(f"{stem}_ids") is None:
         state.keep(f"{stem}_ids", [id, *(other for other in topic.there if other != id)][:MOST_AT_FIRST])
     state.keep(f"{stem}_ids", [one for one in state.kept(f"{stem}_ids") if one in topic.there])
-    chosen = st.multiselect(
-        f"{topic.noun.capitalize()}s", list(topic.there), key=f"{stem}_ids", width=420, persist_state="session",
-        format_func=lambda i: topic.there.get(i) or str(i),
-    )  # fmt: skip
-    return [subject for one in chosen for subject in topic.subjects(one)]
+    chosen = choose_of(f"{topic.noun.capitalize()}s", {**topic.there, **topic.short}, f"{stem}_ids")
+    found = [subject for one in chosen for subject in topic.subjects(one)]
+    told = apart({str(number): subject.words for number, subject in enumerate(found)})
+    return [replace(subject, words=told[str(number)]) for number, subject in enumerate(found)]
 
 
 def answers(desk: Desk, topic: Topic, id: str, models: list[str]) -> Any:
     """Draw the run of all variants, and what came of the last one."""
-    if not models:
-        st.html(
-            '<p class="remark">The rehearsal cast is authored and cannot rate. Set a language model on the Models page to try this.</p>'
-        )
-        return None
-    if not id:
-        st.html(f'<p class="hint">{escape(topic.hint)}</p>')
-        return None
+    if not models or not id:
+        return begin_here(topic, id, models)
     letters = desk.letters[:AT_ONCE]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_judge_run"):
         repeats = int(
@@ -292,7 +290,9 @@ def answers(desk: Desk, topic: Topic, id: str, models: list[str]) -> Any:
                 args=(desk, topic, id, subjects, letters, wanted), disabled=bool(broken or stopped) or not wanted,
             )  # fmt: skip
     estimate = lab.cost([trial_of(w) for w in wanted], priced([w.model for w in wanted]))
-    st.html(cost_line(estimate))
+    asked = f"{len(subjects)} requests × {len(letters)} variant{'s' * (len(letters) > 1)} × {repeats} answer{'s' * (repeats > 1)}"
+    st.html(cost_line(estimate) + (f'<p class="hint">{asked}</p>' if len(subjects) > 1 else ""))
+    limit_line(estimate, (w.model for w in wanted))
     if not subjects:
         st.html(f'<p class="hint">{escape(topic.hint)}</p>')
     if broken:
@@ -300,6 +300,30 @@ def answers(desk: Desk, topic: Topic, id: str, models: list[str]) -> Any:
     if stopped:
         st.html(stopped)
     return shown(desk, topic, id)
+
+
+def begin_here(topic: Topic, id: str, models: list[str]) -> None:
+    """Say what stands here once a judge can be asked, and what is missing so far."""
+    st.html(
+        '<section class="card"><header><h3>Here a judge\'s prompt is tried</h3></header><p class="says">On the left are the words that a '
+        f"judge is told; they can be read, changed and saved now. Asked here, it answers about {_ABOUT[topic.noun]}, several times if you "
+        "like, beside what is on record.</p></section>"
+    )
+    if not id:
+        st.html(f'<p class="remark">{escape(topic.hint)}</p>')
+        page_link(SESSION_PAGE, "To the session", ":material/forum:")
+    if not models:
+        st.html(
+            '<p class="remark">The rehearsal cast is authored and cannot rate. Set a language model on the Models page to try this.</p>'
+        )
+        page_link(MODELS_PAGE, "To the models", ":material/settings:")
+
+
+_ABOUT = {
+    "session": "a session",
+    "pair": "a pair of sessions, in both orders",
+    "test case": "the answers that a test case brought",
+}
 
 
 def shown(desk: Desk, topic: Topic, id: str) -> Any:
@@ -432,8 +456,8 @@ def plan(
 
 
 def note_of(desk: Desk, wanted: Wanted) -> str:
-    """Return who judges in a variant, how freely, and the hash of its words, in a line."""
+    """Return who judges in a variant, how freely, and in whose words, in a line."""
     assert wanted.rates
     heat = trial_of(wanted).agent.temperature if wanted.temperature is None else wanted.temperature
     own = any(name in desk.sent for name in desk.changed(wanted.label[0]))
-    return f"{wanted.model} · temperature {heat:g} · {'changed' if own else 'our'} words, hash {wanted.rates.sha}"
+    return f"{wanted.model} · temperature {heat:g} · {'changed' if own else 'our'} words"

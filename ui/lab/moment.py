@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from magnet_core.methods import METHODS, method_named
 from magnet_core.packs import Pack, pack_holding
 from magnet_core.session import moment_of, new_session
 from ui import state, theme
-from ui.judging import MOST, line_of
+from ui.judging import MOST
+from ui.lab import names
 from ui.lab.desk import AS_SENT, OURS, Desk, Fields, ours
 from ui.lab.prompt import FIELDS, name_of
 
@@ -48,19 +48,11 @@ class Place:
 
 def lines() -> dict[str, str]:
     """Return the sessions that can be looked at, each in a line, by id."""
-    found = {entry.id: line_of(entry) for entry in state.sessions.recent(MOST) if entry.turns}
+    found = names.sessions(entry for entry in state.sessions.recent(MOST) if entry.turns)
     asked = state.kept("lab_session")
     if asked and asked not in found and (shown := state.sessions.stored(asked)) and shown.turns:
         found[asked] = f"{shown.profile.name} · {shown.method} · {len(shown.turns)} turns"
-    return apart(found)
-
-
-def apart(names: Mapping[str, str]) -> dict[str, str]:
-    """Return names by id, with the id's beginning where two are the same: a list knows its entries by their names."""
-    counts = Counter(names.values())
-    short = {id: f"{name} ({id[:6]})" if counts[name] > 1 else name for id, name in names.items()}
-    left = Counter(short.values())
-    return {id: f"{names[id]} ({id})" if left[told] > 1 else told for id, told in short.items()}
+    return names.apart(found)
 
 
 def choose(there: dict[str, str]) -> tuple[Place, Desk]:
@@ -104,9 +96,9 @@ def choose_pack(session: Session) -> Pack:
         choices[AS_SENT] = as_sent
     if state.kept("lab_pack") not in choices:
         state.keep("lab_pack", OURS)
-    names = apart({id: pack.title for id, pack in choices.items()})
+    told = names.apart({id: pack.title for id, pack in choices.items()})
     id = st.selectbox(
-        "Prompts", list(choices), key="lab_pack", width=210, persist_state="session", format_func=lambda i: names.get(i, str(i)),
+        "Prompts", list(choices), key="lab_pack", width=210, persist_state="session", format_func=lambda i: told.get(i, str(i)),
     )  # fmt: skip
     return choices[id]
 
@@ -204,11 +196,8 @@ def over_clients(place: Place) -> list[Scene]:
     """Draw for which clients the planner plans: samples and the library's own."""
     there = state.clients.everyone()
     begin("lab_over_clients", list(there), list(state.samples())[:5])
-    names = apart({id: f"{client.name} · {client.attitude}" for id, client in there.items()})
-    chosen = st.multiselect(
-        "Clients", list(there), key="lab_over_clients", width=420, wrap=True, persist_state="session",
-        format_func=lambda id: names.get(id, str(id)),
-    )  # fmt: skip
+    listed = names.apart({id: f"{client.name} · {client.attitude}" for id, client in there.items()})
+    chosen = choose_of("Clients", listed, "lab_over_clients")
     found = []
     for id in chosen:
         session = new_session(
@@ -216,7 +205,7 @@ def over_clients(place: Place) -> list[Scene]:
             max_turns=place.made.max_turns, seed=place.made.seed,
         )  # fmt: skip
         found.append(Scene(there[id].name, moment_of(session, 0, place.agent)))
-    told = apart({scene.moment.session.profile.id: scene.words for scene in found})
+    told = names.apart({scene.moment.session.profile.id: scene.words for scene in found})
     return [Scene(told[scene.moment.session.profile.id], scene.moment) for scene in found]
 
 
@@ -229,20 +218,26 @@ def over_sessions(place: Place) -> list[Scene]:
     }
     long = [id for id, entry in spoke.items() if entry.turns >= place.turn]
     begin("lab_over_sessions", list(spoke), long[:OTHERS])
-    names = apart({id: line_of(entry) for id, entry in spoke.items()})
-    chosen = st.multiselect(
-        "Sessions", list(spoke), key="lab_over_sessions", width=420, wrap=True, persist_state="session",
-        format_func=lambda id: names.get(id, str(id)),
-    )  # fmt: skip
+    chosen = choose_of("Sessions", names.sessions(spoke.values(), names.short), "lab_over_sessions")
     numbers = [0] if place.turn == 0 else turns_of_sessions(place, max((e.turns for e in spoke.values()), default=1))
-    found = []
+    told, found = names.apart({id: names.with_pack(spoke[id]) for id in chosen}), list[Scene]()
     for id in chosen:
         if not (other := state.sessions.stored(id)):
             continue
         for number in (n for n in numbers if n <= len(other.turns)):
-            words = f"{other.profile.name} ({id[:6]})" + (f", turn {number}" if len(numbers) > 1 else "")
+            words = told[id] + (f": turn {number}" if len(numbers) > 1 else "")
             found.append(scene_of(state.forks.maker_of(other, number), number, place.agent, words))
     return found
+
+
+def choose_of(label: str, there: Mapping[str, str], key: str) -> list[str]:
+    """Draw which of several things count, by their names, with how many are chosen: a long list of them does not fit."""
+    with st.container(width=420, gap="xsmall"):
+        chosen = st.multiselect(
+            label, list(there), key=key, wrap=True, persist_state="session", format_func=lambda id: there.get(id, str(id))
+        )
+        st.html(f'<p class="hint">{len(chosen)} of {len(there)} chosen</p>')
+    return chosen
 
 
 def begin(key: str, there: Sequence[Any], otherwise: Sequence[Any]) -> None:
@@ -255,7 +250,7 @@ def turns_of_sessions(place: Place, most: int) -> list[int]:
     """Draw which turns count in every session; without any, the one at hand."""
     begin("lab_over_numbers", range(1, most + 1), [])
     chosen = st.multiselect(
-        "Turns", list(range(1, most + 1)), key="lab_over_numbers", width=200, persist_state="session",
+        "Turns", list(range(1, most + 1)), key="lab_over_numbers", width=200, wrap=True, persist_state="session",
         placeholder=f"Turn {place.turn}",
     )  # fmt: skip
     return sorted(int(n) for n in chosen) or [place.turn]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 import streamlit as st
 
-from magnet_core import lab
-from magnet_core.domain import Prompt
 from magnet_core.errors import MagnetError, PromptError
 from magnet_core.packs import LARGEST, Pack, from_file, to_file
 from ui import state
-from ui.lab.desk import OURS, ours
+from ui.lab.desk import OURS, here_already, ours
 from ui.lab.prompt import name_of
 
 
@@ -50,9 +47,11 @@ def deleted() -> None:
 def row(pack: Pack, *, in_use: bool) -> None:
     changed = [name_of(p.name) for p in pack.prompts]
     changed += [f"judges' prompts ({len(pack.judges)})"] if pack.judges else []
-    words = f"Changes: {', '.join(changed)} · hash {pack.sha}" if changed else "Nothing differs from ours."
+    words = f"Changes: {', '.join(changed)}" if changed else "Nothing differs from ours."
     badge = ' <b class="badge">In use for new sessions</b>' if in_use else ""
-    st.html(f'<p class="says"><b>{escape(pack.title)}</b>{badge}</p><p class="hint">{escape(words)}</p>')
+    st.html(
+        f'<p class="says"><b>{escape(pack.title)}</b>{badge}</p><p class="hint" title="Hash of its words: {pack.sha}">{escape(words)}</p>'
+    )
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Use for new sessions", icon=":material/check:", key=f"lab_use_{pack.id}", disabled=in_use, on_click=state.sessions.use_pack,
@@ -91,16 +90,6 @@ def take_in(data: bytes) -> None:
     count = len(pack.own)
     told = f"“{pack.title}” is here: {count} prompt{'' if count == 1 else 's'} that differ{'s' if count == 1 else ''} from ours."
     state.keep("lab_import_report", [told, *left])
-
-
-def here_already(texts: list[Prompt]) -> Pack | None:
-    """Return the pack of the library that holds just these words."""
-    words = words_of(texts)
-    return next((pack for pack in state.prompts.pack_list() if words_of(pack.own) == words), None)
-
-
-def words_of(texts: Iterable[Prompt]) -> set[tuple[str, ...]]:
-    return {(p.name, *lab.fields(p).values()) for p in texts}
 
 
 def rename(pack: Pack) -> None:

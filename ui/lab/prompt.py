@@ -73,9 +73,10 @@ def sent(pairs: Sequence[tuple[Message, Sequence[Stretch]]], call: AgentCall | N
     if call is None:
         same = "No call of this agent is recorded for this moment."
     elif call.prompt_sha == sha:
-        same = f"Word for word what was sent in this session (hash {sha})."
+        same = "Word for word what was sent in this session."
     else:
-        same = f"Not what was sent in this session: hash {sha}, recorded {call.prompt_sha}."
+        same = "Not what was sent in this session."
+    record = f"Hash of this request: {sha}." + (f" Hash of the recorded one: {call.prompt_sha}." if call else "")
     cards = []
     for number, (message, stretches) in enumerate(pairs):
         body = f'<p class="words">{marked(stretches, filled=True)}</p>'
@@ -85,14 +86,19 @@ def sent(pairs: Sequence[tuple[Message, Sequence[Stretch]]], call: AgentCall | N
         else:
             cards.append(f'<section class="card"><header><h3>{head}</h3></header>{body}</section>')
     middle = cards[1:-1]
-    fold = (
+    before = (
         f'<details class="fold"><summary>The dialogue before: {len(middle)} messages</summary>{"".join(middle)}</details>'
         if middle
         else ""
     )
     length = sum(lab.tokens(m.content) for m, _ in pairs)
     note = f"{same} About {length:,} tokens. Marked: what was filled in; point at it to see its variable."
-    return f'<div class="lab"><p class="hint">{escape(note)}</p>{cards[0]}{fold}{cards[-1] if len(cards) > 1 else ""}</div>'
+    return f'<div class="lab"><p class="hint">{escape(note)}</p>{cards[0]}{before}{cards[-1] if len(cards) > 1 else ""}{fold("For the record", record)}</div>'
+
+
+def fold(title: str, text: str) -> str:
+    """Return a text that is read where it is asked for."""
+    return f'<details class="fold"><summary>{escape(title)}</summary><p class="hint">{escape(text)}</p></details>'
 
 
 def asked(pairs: Sequence[tuple[Message, Sequence[Stretch]]]) -> str:

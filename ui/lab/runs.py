@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,9 +12,10 @@ from magnet_core.errors import MagnetError
 from magnet_core.lab import Experiment
 from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.scoring.judge import JUDGE
+from magnet_core.store import Past
 from ui import state
 from ui.bench import Bench, Look, Wanted
-from ui.lab.moment import apart
+from ui.lab.names import apart
 
 PAGE = 4
 """How many moments are shown at once."""
@@ -56,12 +57,15 @@ class Runs:
         state.keep(f"{self.stem}_plan", planned)
         state.forget(f"{self.stem}_shown_for")
 
-    def at_hand(self, fits: Callable[[Experiment], bool]) -> Experiment | None:
+    def at_hand(self, fits: Callable[[Experiment | Past], bool]) -> Experiment | None:
         """Draw the list of runs that are kept; return the one going on, the one chosen, or the last one that fits."""
         made = self.newest
         if self.live:
             return made
-        return self._chosen(made if made and fits(made) else None)
+        past = self._past()
+        here = made if made and fits(made) else None
+        own = here.id if here else next((id for id, one in past.items() if fits(one)), "")
+        return self._chosen(past, own, here)
 
     def is_newest(self, here: Experiment) -> bool:
         return (made := self.newest) is not None and made.id == here.id
@@ -81,14 +85,18 @@ class Runs:
                     icon=":material/download:", on_click="ignore",
                 )  # fmt: skip
 
-    def _chosen(self, here: Experiment | None) -> Experiment | None:
+    def _past(self) -> dict[str, Past]:
         try:
-            past = {p.id: p for p in state.store().experiments.past() if (p.agent == JUDGE) == self.of_judges}
-        except MagnetError:
-            return here
+            return {p.id: p for p in state.store().experiments.past() if (p.agent == JUDGE) == self.of_judges}
+        except MagnetError as error:
+            state.say(str(error))
+            return {}
+
+    def _chosen(self, past: Mapping[str, Past], own: str, here: Experiment | None) -> Experiment | None:
+        """Draw which run is shown, at first the one by the id `own`; `here` is that one where it is at hand with its answers."""
         if not past:
             return here
-        own, shown = here.id if here else "", f"{self.stem}_shown"
+        shown = f"{self.stem}_shown"
         if state.kept(f"{shown}_for") != own or state.kept(shown) not in ("", *past):
             state.keep(f"{shown}_for", own)
             state.keep(shown, own)
@@ -100,8 +108,10 @@ class Runs:
             "Runs that are kept", list(names), key=shown, format_func=lambda id: names.get(id, str(id)), persist_state="session",
             help="The newest runs of the lab with all their answers; the oldest goes when there are more than forty.",
         )  # fmt: skip
-        if not chosen or (here and chosen == own):
-            return here if chosen else None
+        if not chosen:
+            return None
+        if here and chosen == here.id:
+            return here
         try:
             return state.store().experiments.of(chosen)
         except MagnetError as error:

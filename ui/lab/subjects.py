@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 
@@ -19,7 +19,8 @@ from magnet_core.scoring.items import Item, Scorecard
 from magnet_core.scoring.judge import Question
 from magnet_core.store import Entry
 from ui import state
-from ui.judging import KNOWN, MOST, line_of
+from ui.judging import KNOWN, MOST
+from ui.lab import names
 
 PAIRS, CASES = wordings.PAIRS, wordings.CASES
 PAIRS_AT_MOST = 300
@@ -65,6 +66,8 @@ class Topic:
     subjects: Callable[[str], list[Subject]]
     hint: str = ""
     """What to do where there is nothing to ask about."""
+    short: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The same as `there` in a few words, as far as its lines are long."""
 
 
 def judges(rubrics: Iterable[Sheet]) -> dict[str, str]:
@@ -93,7 +96,8 @@ def topic_of(judge: str, item: str, rubrics: Sequence[Sheet]) -> Topic:
 def _on_sessions(sheet: Sheet, item: str) -> Topic:
     items = sheet.items if sheet.together else tuple(i for i in sheet.items if i.key == item)
     keys = [i.key for i in items]
-    there = {entry.id: line_of(entry) for entry in state.sessions.recent(MOST) if entry.turns}
+    entries = {entry.id: entry for entry in state.sessions.recent(MOST) if entry.turns}
+    there = names.sessions(entries.values())
     title = KNOWN.get(sheet.instrument, sheet.title)
 
     def subjects(id: str) -> list[Subject]:
@@ -104,13 +108,14 @@ def _on_sessions(sheet: Sheet, item: str) -> Topic:
         def ask(own: Iterable[Prompt]) -> Asked:
             return OnSession(Question(wordings.reworded(sheet, own), items, session))
 
-        return [Subject(f"{session.profile.name} ({id[:4]})", session, ask, partial(_rated, session, sheet, items))]
+        return [Subject(names.with_pack(entries[id]), session, ask, partial(_rated, session, sheet, items))]
 
     scale = f", {items[0].low} to {items[0].high}"
     about = (f"{title}: {items[0].title}" if len(items) == 1 and title != items[0].title else title) + scale
     return Topic(
         sheet.instrument, item, about, "session", wordings.told_in(sheet, keys), there, subjects,
         "With a session in the library, the request is shown as it is sent, and can be tried.",
+        names.sessions(entries.values(), names.short),
     )  # fmt: skip
 
 
@@ -147,7 +152,14 @@ def _said(card: Scorecard, items: Sequence[Item]) -> str:
 
 
 def _note(card: Scorecard, sheet: Sheet, session: Session) -> str:
-    same = "our words of now" if card.prompt_sha == sheet.sha else f"hash of the words {card.prompt_sha or '–'}"
+    told = state.scores.titles().get(card.prompt_sha)
+    same = (
+        "our words of now"
+        if card.prompt_sha == sheet.sha
+        else f"words of {told}"
+        if told
+        else "other words than ours of now"
+    )
     late = "" if card.turns == len(session.turns) else f" · after turn {card.turns}"
     return f"{card.judge} · {card.created:%d %b %Y, %H:%M} UTC · {same}{late}"
 
@@ -158,7 +170,7 @@ def _note(card: Scorecard, sheet: Sheet, session: Session) -> str:
 def _on_pairs() -> Topic:
     entries = {entry.id: entry for entry in state.sessions.recent(MOST) if entry.turns}
     pairs = _pairs(entries)
-    there = {id: f"{one.client}: {_maker(one)} and {_maker(two)}" for id, (one, two) in pairs.items()}
+    there = names.apart({id: f"{one.client}: {_maker(one)} and {_maker(two)}" for id, (one, two) in pairs.items()})
 
     def subjects(id: str) -> list[Subject]:
         one, two = (state.sessions.stored(entry.id) for entry in pairs[id])
@@ -205,7 +217,7 @@ def _pairs(entries: dict[str, Entry]) -> dict[str, tuple[Entry, Entry]]:
 
 def _maker(entry: Entry) -> str:
     method = METHODS[entry.method].title if entry.method in METHODS else entry.method
-    return f"{method} ({entry.id[:4]})"
+    return f"{method} of {entry.updated:%d %b %H:%M}"
 
 
 def _reviewed(pair: str, flipped: bool, model: str) -> Before | None:

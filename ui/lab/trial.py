@@ -15,11 +15,11 @@ from magnet_core import lab
 from magnet_core.cast import REHEARSAL, Voice
 from magnet_core.domain import Session
 from magnet_core.lab import Experiment, Lane, Trial, Variant, words_sha
-from ui import state
+from ui import setups, state
 from ui.bench import Look, Wanted
 from ui.lab import answers as drawn
 from ui.lab import case_form, editor, moment
-from ui.lab.costs import Named, cost_line, priced, used_line
+from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
 from ui.lab.desk import AT_ONCE, Desk, put
 from ui.lab.moment import Place, Scene
 from ui.lab.runs import PAGE, Runs
@@ -39,6 +39,8 @@ class Speaker:
     """The temperature when none is chosen."""
     lost: str = ""
     """Why another answers than was recorded or chosen; empty where it does not."""
+    gone: str = ""
+    """The model that does not answer, then."""
 
 
 # Who answers
@@ -47,20 +49,21 @@ class Speaker:
 def speaker_of(desk: Desk, letter: str, scene: Scene, agent: str) -> Speaker:
     """Return who answers in a variant: who was chosen there, else who spoke in the recorded call, else who speaks now."""
     own, call, known = desk.variant(letter).model, scene.call, state.voices.choices()
-    name, lost = state.voices.name_of(state.voices.cast().voice(agent)), ""
+    name, lost, gone = state.voices.name_of(state.voices.cast().voice(agent)), "", ""
     if own and (own in known or state.voices.has_server()):
         name = own
     elif own:
-        lost = f"{own} was chosen for this variant"
+        lost, gone = f"{own} was chosen for this variant", own
     elif call and (known.get(name) is None or known[name].model != call.model):
         recorded = next((other for other, voice in known.items() if voice.model == call.model), "")
-        name, lost = recorded or name, "" if recorded else f"{call.model} spoke in the session"
+        name, gone = recorded or name, "" if recorded else call.model
+        lost = f"{gone} spoke in the session" if gone else ""
     voice = state.voices.called(name)
     as_recorded = call.temperature if call and call.model == voice.model else None
     heat = lab.AGENTS[agent].temperature if voice.temperature is None else voice.temperature
     usual = heat if as_recorded is None else as_recorded
     chosen = desk.variant(letter).temperature
-    return Speaker(name, voice, usual if chosen is None else chosen, usual, lost)
+    return Speaker(name, voice, usual if chosen is None else chosen, usual, lost, gone)
 
 
 def voice(desk: Desk, place: Place, letter: str) -> None:
@@ -103,10 +106,14 @@ def voice(desk: Desk, place: Place, letter: str) -> None:
 def remark(now: Speaker) -> None:
     """Say what a reader must know of who answers."""
     if now.lost:
+        again = setups.again(now.gone)
+        otherwise = "Set it up on the Models page, or type its name into the field if its server is set up."
         st.html(
-            f'<p class="remark">{escape(now.lost)} and is not set up here, so another answers. Set it up on '
-            "the Models page, or type its name into the field if its server is set up.</p>"
+            f'<p class="remark">{escape(now.lost)} and is not set up here, so another answers. '
+            f"{escape(again or otherwise)}</p>"
         )
+        if again:
+            setups.link()
     if now.voice.model == REHEARSAL:
         st.html(
             '<p class="remark">The rehearsal cast reads the scene, not the prompt: changed words change nothing in its answers. '
@@ -150,11 +157,14 @@ def answers(place: Place, desk: Desk) -> Any:
                 words, type="primary", icon=":material/play_arrow:", key="lab_go", on_click=RUNS.start,
                 args=(wanted, plan(place, desk, over, letters, wanted)), disabled=bool(stopped) or not wanted,
             )  # fmt: skip
-        case_form.make_case(place.scene.moment, place.made, place.turn, place.agent)
+        case_form.make_case(
+            place.scene.moment, place.made, place.turn, place.agent, place.scene.call.output if place.scene.call else ""
+        )
     estimate = lab.cost([trial_of(w) for w in wanted], priced([w.model for w in wanted]))
     asked = f"{len(over)} moments × {count('variant', len(letters))} × {count('answer', repeats)}"
     many = f'<p class="hint">{asked}</p>' if len(over) > 1 else ""
     st.html(cost_line(estimate) + many)
+    limit_line(estimate, (w.model for w in wanted))
     if len(desk.letters) > AT_ONCE:
         st.html(f'<p class="hint">A run takes the first {AT_ONCE} variants; the others are kept.</p>')
     if not over:
@@ -170,7 +180,8 @@ def shown(place: Place, desk: Desk) -> Any:
     slot = st.empty()
     if here is None:
         with slot.container():
-            st.html(drawn.in_session(place.scene.call, place.agent))
+            if place.scene.call:
+                st.html(drawn.in_session(place.scene.call, place.agent))
             st.html('<p class="hint">Answers of the lab stand here beside the session\'s own. They change no session.</p>')
         return None
     page, changed, live = RUNS.paged(here), stale(here, desk), RUNS.live
