@@ -79,6 +79,13 @@ def made(cast: Cast, turns: int = 8, client: int = 0, attitude: Attitude | None 
     return asyncio.run(work())
 
 
+def reworded(session: Session, words: str = "Let us take our time with that.") -> Session:
+    """Return a session in which the counsellor says a little more in the first turn: the cast says the same whatever the method."""
+    first = session.turns[0]
+    first = first.model_copy(update={"response": f"{first.response} {words}"})
+    return session.model_copy(update={"turns": (first, *session.turns[1:])})
+
+
 def rehearsed(turns: int = 8, client: int = 0, **more: Any) -> Session:
     """Return a new session of the built-in cast."""
     return made(Cast(), turns, client, **more)

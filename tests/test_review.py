@@ -24,7 +24,7 @@ from magnet_core.domain import Session
 from magnet_core.errors import ModelError, SettingsError
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
-from magnet_core.scoring import results, review_files
+from magnet_core.scoring import results, review_cli, review_files
 from magnet_core.scoring.agreement import (
     agreements,
     alpha,
@@ -45,15 +45,16 @@ from magnet_core.scoring.aspects import (
     Pair,
     Review,
     Verdict,
+    alike,
     flipped,
     form,
     pseudonym,
 )
 from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.pairs import judge_pair, read_verdicts
-from magnet_core.scoring.queue import case_of, in_order, pairs_among
+from magnet_core.scoring.queue import case_of, identical_among, in_order, pairs_among
 from magnet_core.store import Reviews, Store
-from tests.fakes import finished
+from tests.fakes import finished, rehearsed, reworded
 
 KEYS = [question.key for question in form().questions]
 
@@ -65,8 +66,15 @@ def maker(method: str) -> Configuration:
 MAGNET, PLAIN = maker("magnet"), maker("plain")
 
 
-def case(session: str, method: str = "magnet", client: str = "ada", attitude: str = "neutral", **more: Any) -> Case:
-    half = Half(session=session, maker=maker(method).model_copy(update=more))
+def case(
+    session: str,
+    method: str = "magnet",
+    client: str = "ada",
+    attitude: str = "neutral",
+    turns_held: int | None = None,
+    **more: Any,
+) -> Case:
+    half = Half(session=session, maker=maker(method).model_copy(update=more), turns=turns_held)
     return Case(half=half, client=client.title(), key=f"{client}:{attitude}:1-8", turns=4)
 
 
@@ -114,6 +122,23 @@ def test_pairs_share_client_and_attitude_and_differ_in_what_made_them() -> None:
         Pair.of(case("a"), case("a"))
 
 
+def test_sessions_with_the_same_words_are_no_pair_and_are_counted() -> None:
+    one = rehearsed(4)
+    same = one.model_copy(update={"id": "same", "method": "plain"})
+    other = reworded(same).model_copy(update={"id": "other"})
+    cases = [case_of(session) for session in (one, same, other)]
+    makers = [cases[0].half.maker, cases[1].half.maker]
+    assert (
+        makers[0] != makers[1] == cases[2].half.maker
+        and Pair.of(cases[0], cases[1]).identical
+        and not Pair.of(cases[0], cases[2]).identical
+    )
+    [found] = pairs_among(cases, makers)
+    assert {found.one.session, found.two.session} == {one.id, "other"} and identical_among(cases, makers) == 1
+    assert found.attitude == one.profile.attitude.value and found.one.turns == found.two.turns == 4
+    assert not pair(1).identical  # where the words are not known, nothing is said of them
+
+
 @pytest.mark.anyio
 async def test_a_pair_is_the_same_from_a_session_and_in_either_order() -> None:
     one, two = await finished(2), await finished(2)
@@ -159,6 +184,12 @@ def test_a_rater_has_a_pseudonym() -> None:
     for bad in ("", "  ", "ann@example.org"):
         with pytest.raises(SettingsError):
             pseudonym(bad)
+
+
+def test_an_unknown_pseudonym_close_to_a_known_one_is_noticed() -> None:
+    known = ["Owl", "night fox"]
+    assert [alike(name, known) for name in ("owls", "night-fox", "hare", "OWL")] == ["Owl", "night fox", "", ""]
+    assert alike("rater 2", ["rater 1"]) == "" and alike("ratter 1", ["rater 1"]) == "rater 1"
 
 
 # The library
@@ -279,6 +310,7 @@ async def test_a_library_of_an_earlier_version_learns_how_sessions_were_made(tmp
     store.reviews.add_pairs([of])
     store.reviews.save(said)
     old = json.loads(of.model_dump_json())
+    del old["attitude"]
     for half in ("one", "two"):
         old[half] = {"session": old[half]["session"], "method": "magnet", "model": "scripted"}
     with store.writing() as connection:
@@ -480,6 +512,71 @@ def test_raters_who_differ_are_listed_and_measured() -> None:
     assert results.alphas(pairs, said, form())[""][1] == 36
 
 
+def test_raters_differ_too_where_one_says_tie_and_opposite_verdicts_stand_first() -> None:
+    pairs = [pair(n) for n in range(4)]
+    told: list[tuple[Choice, Choice]] = [("A", "tie"), ("A", "B"), ("tie", "tie"), ("B", "B")]
+    said = results.by_people(
+        review(one, rater, {"safety": choice}, False)
+        for one, both in zip(pairs, told, strict=True)
+        for rater, choice in zip(("owl", "fox"), both, strict=True)
+    )
+    found = results.splits(pairs, said)
+    assert [(split.pair, split.opposite) for split in found] == [(pairs[1], True), (pairs[0], False)]
+    [two] = results.rater_agreement(pairs, said)
+    assert results.rated_by_two(said) == two.n == 4 and two.observed == 1 - len(found) / two.n
+
+
+def test_a_model_is_set_beside_people_only_where_both_have_a_verdict() -> None:
+    """Each pair: what three people say, and what the model says as A or B in the pair's order and turned round."""
+    told: list[tuple[str, Choice, Choice]] = [
+        ("AAB", "A", "B"),  # a majority and a model that holds: the same session in both orders
+        ("ttA", "tie", "tie"),  # a tie that most people give is a verdict
+        ("ttt", "A", "B"),  # here the model holds another
+        ("AtB", "tie", "tie"),  # no majority: not a tie
+        ("AtB", "A", "A"),  # no majority, whatever the model does
+        ("AAA", "A", "A"),  # the model goes with the side: not a tie
+        ("ttt", "A", "tie"),  # nor is this
+        ("B", "B", "A"),  # one rater alone
+    ]
+    pairs = [pair(n) for n in range(len(told))]
+    people, model = list[Review](), list[Review]()
+    for one, (votes, first, second) in zip(pairs, told, strict=True):
+        for rater, vote in zip(("owl", "fox", "cat"), votes, strict=False):
+            people.append(review(one, rater, {"safety": "tie" if vote == "t" else "A" if vote == "A" else "B"}, False))
+        model += [review(one, "m", {"safety": first}, False, "model"), review(one, "m", {"safety": second}, True, "model")]
+    found = results.beside_people(pairs, results.by_people(people), results.by_model(model, "m"), form())
+    [beside] = [one for one in found if one.key == "safety"]
+    assert (beside.n, beside.same, beside.no_majority, beside.moved) == (4, 3, 2, 2)
+
+
+def test_ways_of_making_are_not_placed_by_ties_and_no_interval_is_without_width() -> None:
+    ties = [(n, one, two, 0.5) for n, (one, two) in enumerate([("a", "b"), ("b", "c"), ("a", "c")] * 4)]
+    assert all((one.value, one.low, one.high) == (None, None, None) and one.n == 8 for one in bradley_terry(ties))
+    even = [(n, one, two, won) for n in range(8) for one, two in (("a", "b"), ("b", "c"), ("a", "c")) for won in (1.0, 0.0)]
+    found = bradley_terry(even)  # within each cluster every win is matched by a loss: nothing tells a spread
+    assert all(one.value == pytest.approx(0) and one.low is None and one.high is None for one in found)
+    assert all(
+        one.low is not None and one.low < (one.value or 0) < (one.high or 0) for one in bradley_terry(league()) if one.low
+    )
+
+
+def test_what_all_have_in_common_is_said_once_and_authored_words_are_known() -> None:
+    other = PLAIN.model_copy(update={"model": "rehearsal (client: test-model)"})
+    assert results.shared([MAGNET, PLAIN]) == {
+        "model": "test-model", "who sees what": "repaired visibility", "prompts": "ours",
+        "temperature and length of answers": "agents' own settings",
+    }  # fmt: skip
+    assert "model" not in results.shared([MAGNET, other]) and results.shared([]) == {}
+    assert [results.authored(maker) for maker in (MAGNET, other)] == [False, True]
+    assert not results.authored(PLAIN.model_copy(update={"model": "rehearsal-like-model"}))
+    plain, told = rehearsed(2), rehearsed(2, method="plain")
+    same = plain.model_copy(update={"id": "same", "method": "plain"})
+    pairs = [Pair.of(case_of(plain), case_of(one)) for one in (same, reworded(told))]
+    alike_words, authored = review_cli.cautions(pairs)
+    assert alike_words.startswith("1 of the pairs") and "says nothing about the methods" in authored
+    assert review_cli.cautions([pair(1)]) == []
+
+
 def test_agreement_is_about_makers_as_in_a_published_table() -> None:
     """Two raters' verdicts as in a textbook's table (20, 5, 10, 15: kappa 0.4), on pairs in which either maker's session may be the first."""
     table = [("magnet", "magnet")] * 20 + [("magnet", "plain")] * 5 + [("plain", "magnet")] * 10 + [("plain", "plain")] * 15
@@ -566,6 +663,48 @@ def test_files_hold_every_verdict_with_who_gave_it_and_run_no_formula() -> None:
     assert whole["form"]["sha"] == said.form and "Not treatment" in whole["notice"]
 
 
+def test_files_tell_attitude_length_when_what_is_finished_and_what_counts_of_a_models_orders(library: Reviews) -> None:
+    halves = [case("a", turns_held=7), case("b", "plain", turns_held=9)]
+    one = Pair.of(*halves).model_copy(update={"attitude": "neutral"})
+    library.add_pairs([one])
+    start = review(one, "owl", {}, False)
+    library.change(start, lambda r: r.rated("safety", Verdict(choice="A")))
+    library.change(start, lambda r: r.rated(OVERALL, Verdict(choice="B")))
+    then = library.times()[start.place]
+    assert then["safety"] < then[OVERALL]
+    library.change(start, lambda r: r.with_comment(Comment(side="A", turn=1, text="Warm.")))
+    assert library.times()[start.place] == then
+    library.change(start, lambda r: r.rated("safety", Verdict(choice="A", reason="Asks.")))
+    now = library.times()[start.place]
+    assert now[OVERALL] == then[OVERALL] < now["safety"]
+    model = [
+        review(one, "m", {"safety": "A", OVERALL: "A"}, False, "model"),
+        review(one, "m", {"safety": "B", OVERALL: "A"}, True, "model"),
+    ]
+    library.save(*model, review(one, "fox", "tie"))
+    table = list(csv.DictReader(io.StringIO(review_files.csv_text([one], library.reviews(), (), library.times()))))
+    assert {(row["attitude"], row["a_turns"], row["b_turns"]) for row in table if row["rater"] == "owl"} == {
+        ("neutral", "7", "9")
+    }
+    assert {row["rater"]: row["finished"] for row in table} == {"owl": "no", "m": "no", "fox": "yes"}
+    [safety] = [row for row in table if row["rater"] == "owl" and row["aspect"] == "safety"]
+    assert safety["changed"] == now["safety"].isoformat() and safety["final"] == safety["order"] == ""
+    read = {
+        (row["order"], row["aspect"]): (row["won"], row["both_orders"], row["final"]) for row in table if row["rater"] == "m"
+    }
+    assert read == {
+        ("as kept", "safety"): ("MAGneT", "same", "MAGneT"), ("turned round", "safety"): ("MAGneT", "same", "MAGneT"),
+        ("as kept", OVERALL): ("MAGneT", "flipped", "tie"), ("turned round", OVERALL): ("Plain", "flipped", "tie"),
+    }  # fmt: skip
+    told = json.loads(review_files.json_text([one], library.reviews(), form(), (), library.times()))
+    at = [r["rater"] for r in told["reviews"]].index("owl")
+    assert told["state"][at] == {"finished": False, "changed": {key: when.isoformat() for key, when in now.items()}}
+    assert {(v["key"], v["order"], v["winner"]) for v in told["model_verdicts"]} == {
+        ("safety", "same", "one"),
+        (OVERALL, "flipped", "tie"),
+    }
+
+
 def test_reasons_and_comments_lead_to_the_session_and_turn_they_are_about() -> None:
     one = pair(1)
     said = review(one, "owl", {}, True).rated("safety", Verdict(choice="A", reason="Asks first."))
@@ -587,13 +726,13 @@ def test_the_command_line_writes_what_the_page_exports_and_prints_what_it_shows(
         for rater in ("owl", "fox"):
             library.reviews.save(review(one, rater, "A" if n % 2 else "B", False))
     library.reviews.take_out([pairs[0].id])
-    held = library.reviews.pairs(), library.reviews.taken_out(), library.reviews.reviews()
+    held = library.reviews.pairs(), library.reviews.taken_out(), library.reviews.reviews(), library.reviews.times()
     library.close()
     result = CliRunner().invoke(app, ["reviews", "--out", str(tmp_path / "new" / "reviews.csv")])
     assert result.exit_code == 0, result.output
     assert "People: MAGneT against Plain" in result.output and "Safety" in result.output and "1.00" in result.output
     assert "12 reviews of 6 pairs" in result.output and "1 of them taken out" in result.output
-    wanted = review_files.csv_text([*held[0], *held[1]], held[2], {pairs[0].id})
+    wanted = review_files.csv_text([*held[0], *held[1]], held[2], {pairs[0].id}, held[3])
     assert (tmp_path / "new" / "reviews.csv").read_bytes() == wanted.encode()
     assert CliRunner().invoke(app, ["reviews", "--out", str(tmp_path / "reviews.json")]).exit_code == 0
     assert len(json.loads((tmp_path / "reviews.json").read_text())["reviews"]) == 12

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,8 @@ from magnet_core.domain import Session
 from magnet_core.scoring.aspects import Pair, flipped, form
 from magnet_core.scoring.queue import case_of, in_order
 from magnet_core.store import Store
-from tests.browser import CHROMIUM, FLAGS, press, serving
-from tests.fakes import rehearsed
+from tests.browser import CHROMIUM, FLAGS, launch, press, serving
+from tests.fakes import rehearsed, reworded
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 
@@ -27,13 +30,28 @@ def asked(page: Page, key: str) -> None:
 def queued(folder: Path) -> tuple[Store, list[Session]]:
     """Return a library with two pairs in its queue, and their sessions."""
     store = Store(f"sqlite:///{folder / 'library.db'}")
-    sessions = [rehearsed(8, client, method=method) for client in range(2) for method in ("magnet", "plain")]
+    sessions = [
+        reworded(rehearsed(8, client, method=method), f"This is way {n}.")
+        for client in range(2)
+        for n, method in enumerate(("magnet", "plain"))
+    ]
     for session in sessions:
         store.save(session)
     store.reviews.add_pairs(
         Pair.of(case_of(one), case_of(two)) for one, two in zip(sessions[::2], sessions[1::2], strict=True)
     )
     return store, sessions
+
+
+@contextmanager
+def closing(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run the app until a test kills it, or ends."""
+    server, url = launch(folder)
+    try:
+        yield server, url
+    finally:
+        server.kill()
+        server.wait(10)
 
 
 def ready(page: Page, question: str) -> None:
@@ -135,5 +153,49 @@ def test_the_raters_address_has_no_menu_and_a_reload_keeps_the_rater(tmp_path: P
         assert said.pair == in_order(store.reviews.pairs())[0].id
         assert [said.verdicts[key].choice for key in QUESTIONS] == ["A", "tie", "B"] * 3 + ["A"]
         assert said.verdicts[QUESTIONS[0]].reason == "Half a thought"
+        browser.close()
+    store.close()
+
+
+def test_a_small_window_keeps_question_answers_and_keys_in_sight(tmp_path: Path) -> None:
+    store, _ = queued(tmp_path)
+    first, second = in_order(store.reviews.pairs())
+    with sync_playwright() as playwright, closing(tmp_path) as (server, url):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+        page.set_default_timeout(20_000)
+        page.goto(f"{url}/review?rate=only&rater=owl")
+        ready(page, QUESTIONS[0])
+        for part in (".st-key-review_ask .card", ".st-key-review_choices button >> nth=2", ".st-key-review_ask .hint"):
+            expect(page.locator(part)).to_be_in_viewport(ratio=1)
+        expect(page.locator("[data-side='A'] .said").first).to_be_in_viewport(ratio=1)
+        page.locator("[data-side='B'] [data-turn='2'] .said").first.click()
+        expect(page.locator("[data-side='B'] [data-turn='2']")).to_have_attribute("aria-current", "true")
+        field = page.get_by_role("textbox", name="Comment on B, turn 2")
+        expect(field).to_be_in_viewport(ratio=1)
+        expect(page.locator("[data-side='B'] [data-turn='2']")).to_be_in_viewport()
+        page.keyboard.press("c")
+        expect(field).to_be_focused()
+        page.keyboard.type("12 ab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".remark")).to_have_text("B, turn 2: 12 ab")
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("1")
+        asked(page, QUESTIONS[1])
+        page.keyboard.press("n")
+        expect(page.locator(".where")).to_have_text("Pair 2 of 2")
+        page.keyboard.press("p")
+        expect(page.locator(".where")).to_have_text("Pair 1 of 2")
+        page.get_by_role("button", name=re.compile("^Comprehensiveness")).click()
+        asked(page, QUESTIONS[0])
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("x")
+        expect(page.get_by_role("button", name="Clear")).to_be_disabled()
+        [said] = store.reviews.reviews("owl")
+        assert said.pair == first.id != second.id and not said.verdicts and [c.text for c in said.comments] == ["12 ab"]
+        expect(page.get_by_text("No connection: answers are not taken.")).to_be_hidden()
+        server.kill()
+        server.wait(10)
+        expect(page.get_by_text("No connection: answers are not taken.")).to_be_in_viewport(ratio=1)
         browser.close()
     store.close()

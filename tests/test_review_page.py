@@ -17,12 +17,12 @@ from magnet_core.lab import wordings
 from magnet_core.meter import Limit
 from magnet_core.scoring import results
 from magnet_core.scoring.aspects import OVERALL, Comment, Pair, Review, Verdict, flipped, form
-from magnet_core.scoring.queue import case_of, in_order
+from magnet_core.scoring.queue import case_of, in_order, pairs_among
 from magnet_core.session import fork
-from tests.fakes import rehearsed
+from tests.fakes import rehearsed, reworded
 from tests.llm_server import LlmServer, Start
 from tests.screen import fresh, page_with, press, words
-from ui import desk_keys, pair_judging, rater, rating, state
+from ui import agreement, desk_keys, pair_judging, rater, rating, state
 from ui.desk_keys import Press
 
 PAGE = "pages/judge/review.py"
@@ -30,7 +30,11 @@ QUESTIONS = [question.key for question in form().questions]
 
 
 def stored(clients: int = 2, methods: tuple[str, ...] = ("magnet", "plain")) -> list[Session]:
-    sessions = [rehearsed(8, client, method=method) for client in range(clients) for method in methods]
+    sessions = [
+        reworded(rehearsed(8, client, method=method), f"This is way {n}.")
+        for client in range(clients)
+        for n, method in enumerate(methods)
+    ]
     for session in sessions:
         state.store().save(session)
     return sessions
@@ -143,9 +147,9 @@ def test_a_turn_can_be_commented_on() -> None:
     at.session_state["review_comment"] = True
     at.run()
     at.number_input(key="review_turn").set_value(3).run()
-    at.text_input(key=f"review_text_{pair.id}").set_value("Too fast.")
-    next(b for b in at.button if b.label == "Keep the comment").click().run()
-    assert not at.exception
+    at.text_input(key=f"review_text_0_{pair.id}_A_3").set_value("Too fast.").run()
+    press(at, "review_add")
+    assert at.text_input(key=f"review_text_0_{pair.id}_A_3").value == "" and "began to write" not in words(at)
     [said] = state.store().reviews.reviews("owl")
     assert [(c.side, c.turn, c.text) for c in said.comments] == [("A", 3, "Too fast.")]
     assert "You commented on this turn" in words(at)
@@ -363,7 +367,7 @@ def test_a_model_reads_in_both_orders_and_is_never_mixed_with_people(endpoint: S
     now = judged(at)
     assert (now.state, now.done, now.errors) == ("done", 2, ()) and server.record.calls == 4
     assert "4 calls answered · tokens" in words(at) and "price –" in words(at)
-    assert at.button(key="pairs_judge").disabled
+    assert "has read all 2 pairs in both orders" in words(at) and not [b for b in at.button if b.key == "pairs_judge"]
     reviews = state.store().reviews.reviews()
     assert len(reviews) == 4 and results.by_people(reviews) == []
     at.session_state["review_view"] = "results"
@@ -388,7 +392,7 @@ def test_a_model_told_the_words_of_a_pack_is_another_reader(endpoint: Start) -> 
     by_server(at, server)
     press(at, "pairs_judge")
     judged(at)
-    assert at.button(key="pairs_judge").disabled
+    assert not [b for b in at.button if b.key == "pairs_judge"]
     at.selectbox(key="pairs_words").set_value("strict").run()
     press(at, "pairs_judge")
     judged(at)
@@ -396,7 +400,7 @@ def test_a_model_told_the_words_of_a_pack_is_another_reader(endpoint: Start) -> 
     assert [("MY TASK" in one) for one in told] == [False, False, True, True]
     raters = {review.rater for review in state.store().reviews.reviews()}
     assert len(raters) == 2 and any(rater.startswith("test-model, “Strict”, hash") for rater in raters)
-    assert at.button(key="pairs_judge").disabled
+    assert not [b for b in at.button if b.key == "pairs_judge"]
 
 
 def test_a_model_whose_answers_cannot_be_read_is_reported_and_can_be_asked_again(endpoint: Start) -> None:
@@ -462,7 +466,7 @@ def test_what_does_not_show_a_method_alone_is_left_out_and_said() -> None:
 
 def test_who_sees_what_tells_makers_apart() -> None:
     stored(1, ("magnet",))
-    state.store().save(rehearsed(8, 0, visibility="paper"))
+    state.store().save(reworded(rehearsed(8, 0, visibility="paper")))
     at = opened(view="pairs")
     assert at.multiselect(key="pairs_makers").options == ["MAGneT, paper visibility (1)", "MAGneT, repaired visibility (1)"]
     press(at, "pairs_add")
@@ -518,7 +522,7 @@ def test_reasons_comments_and_disagreements_lead_to_the_sessions() -> None:
     review = rater.blank(pairs[0].id, "fox", form())
     state.store().reviews.change(review, lambda r: r.with_comment(Comment(side="A", turn=2, text="Well put.")))
     at = opened(view="results")
-    assert "Where raters disagree (1)" in [one.label for one in at.expander] and at.button(key="split_0_open_1")
+    assert "Where raters disagree (1 of 1)" in [one.label for one in at.expander] and at.button(key="split_0_open_1")
     at.session_state["remarks"] = True
     at.run()
     assert "Reasons and comments (11)" in [one.label for one in at.expander] and words(at).count("Asks first.") >= 10
@@ -537,3 +541,170 @@ def test_pairs_taken_out_stay_in_the_files() -> None:
     assert "1 pair, 1 rater, 10 verdicts" in words(at)
     state.store().reviews.take_out([pairs[1].id])
     assert "taken out of the queue" in words(at.run()) and len(at.get("download_button")) == 2
+
+
+def test_what_is_written_about_a_turn_waits_until_it_is_kept_also_through_a_reload() -> None:
+    [pair] = queued(stored(1))
+    at = come(opened())
+    at.session_state["review_comment"] = True
+    at.session_state["review_turn"] = 3
+    at.run()
+    field = f"review_text_0_{pair.id}_A_3"
+    at.text_input(key=field).set_value("Half a rem").run()
+    assert state.store().reviews.drafts("owl", pair.id) == {"comment A 3": "Half a rem"} and said_by() == []
+    assert words(at).count(
+        "You began to write about this turn"
+    ) == 1 and 'looked" aria-current="true" data-turn="3"' in words(at)
+    again = fresh(PAGE, {"rater": "owl"}).run()
+    press(again, "review_write_A_3")
+    assert again.text_input(key=field).value == "Half a rem"
+    again.text_input(key=field).set_value("Half a remark.").run()
+    press(again, "review_add")
+    [said] = said_by()
+    assert [(c.side, c.turn, c.text) for c in said.comments] == [("A", 3, "Half a remark.")]
+    assert state.store().reviews.drafts("owl", pair.id) == {} and again.text_input(key=field).value == ""
+    press(again, "review_add")
+    assert len(said_by()[0].comments) == 1  # an empty field is no comment
+
+
+def test_a_pseudonym_close_to_a_known_one_is_asked_about() -> None:
+    rated(queued(stored(2))[:1], "owl", "A")
+    at = come(opened(), "owls")
+    assert "Did you mean <b>owl</b>?" in words(at) and "Pair 1" not in words(at)
+    assert "<b>owl</b> has rated 1 of 2 pairs" in words(press(at, "review_near"))
+    other = come(opened(), "owls")
+    assert "<b>owls</b> is new here" in words(press(other, "review_new"))
+    assert "has not rated here yet" not in words(come(opened(), "hare"))
+
+
+def test_a_rater_goes_to_any_pair_and_back_to_where_they_were() -> None:
+    queued(stored(3))
+    first, second, third = in_order(state.store().reviews.pairs())
+    rated([first], "owl", "A")
+    at = come(opened())
+    places = at.selectbox(key="review_goto_1").options
+    assert places == ["Pair 1 of 3 · rated", "Pair 2 of 3 · not begun", "Pair 3 of 3 · not begun"]
+    assert at.button(key="review_first").disabled
+    answer(at, "A")
+    press(at, f"review_q_{QUESTIONS[4]}")
+    at.selectbox(key="review_goto_1").set_value(first.id).run()
+    assert "Pair 1 of 3" in words(at) and at.button(key="review_back").label == "Back to where I was (pair 2)"
+    press(at, f"review_q_{QUESTIONS[0]}")
+    answer(at, "B")
+    assert "Pair 1 of 3" in words(at) and said_by()[0].verdicts[QUESTIONS[0]].choice == "B"
+    press(at, "review_back")
+    assert "Pair 2 of 3" in words(at) and f'data-question="{QUESTIONS[4]}"' in words(at)
+    assert not [b for b in at.button if b.key == "review_back"]
+    press(at, "review_after")
+    assert "Pair 3 of 3" in words(at)
+    press(at, "review_first")
+    assert "Pair 2 of 3" in words(at) and at.selectbox(key="review_goto_1").options[1] == "Pair 2 of 3 · 1 of 10 answered"
+    assert second.id != third.id
+
+
+def test_pairs_with_the_same_words_are_left_out_everywhere_and_counted() -> None:
+    sessions = stored(2)
+    same = sessions[0].model_copy(update={"id": "same", "method": "plain"})
+    state.store().save(same)
+    at = opened(view="pairs")
+    assert "1 pair holds the same words on both sides and is left out" in words(at)
+    press(at, "pairs_add")
+    twins = Pair.of(case_of(sessions[0]), case_of(same))
+    state.store().reviews.add_pairs([twins])
+    rated([twins], "fox", "tie")
+    rated([pair for pair in state.store().reviews.pairs() if not pair.identical], "fox", "magnet")
+    at.run()
+    assert "Raters are not shown it, and verdicts on it do not count" in words(at)
+    assert list(at.dataframe[0].value["Shown"]).count("no: the same words") == 1
+    assert "Pair 1 of 2" in words(come(opened()))
+    shown = words(opened(view="results"))
+    assert "1 pair holds the same words on both sides" in shown and "2 pairs, 1 rater, 20 verdicts" in shown
+
+
+def test_authored_sessions_and_what_all_share_are_said() -> None:
+    rated(queued(stored(1)), "owl", "magnet")
+    pairs, shown = words(opened(view="pairs")), words(opened(view="results"))
+    for one in (pairs, shown):
+        assert "says nothing about the methods" in one
+        assert "In common: model: rehearsal; who sees what: repaired visibility; prompts: ours" in one
+    assert "8 turns long" in shown
+
+
+def test_whoever_leads_the_study_sees_how_far_raters_are_and_whether_the_address_leads_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = queued(stored(3))
+    rated(pairs[:2], "owl", "A")
+    rated(pairs[2:], "owl", "A", QUESTIONS[:2])
+    rated(pairs[:1], "fox", "A")
+    monkeypatch.setattr(state.desk, "only_here", lambda: True)
+    shown = words(opened(view="pairs"))
+    assert "<th scope='row'>owl</th><td>2</td><td>1</td><td>0</td>" in shown
+    assert "<th scope='row'>fox</th><td>1</td><td>0</td><td>2</td>" in shown and "UTC" in shown
+    assert "opens on this computer only" in shown and "--server.address 0.0.0.0" in shown
+    monkeypatch.setattr(state.desk, "only_here", lambda: False)
+    assert "opens on this computer only" not in words(opened(view="pairs"))
+
+
+def test_ties_are_in_headline_chart_and_table() -> None:
+    pairs = queued(stored(6))
+    rated(pairs[:4], "owl", "magnet")
+    rated(pairs[4:], "owl", "tie")
+    at = opened(view="results")
+    assert "in 100.0 % of decided ratings" in words(at) and "33.3 % of all 54 ratings on aspects were ties" in words(at)
+    assert words(at).count("<td>4 of 6</td>") == 10
+    [figure] = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+    assert figure["data"][1]["text"] == ["33% ties"] * 10
+
+
+def test_a_scale_of_ties_alone_places_nobody_and_says_why() -> None:
+    sessions = stored(6, ("magnet", "plain", "single-agent"))
+    cases = [case_of(session) for session in sessions]
+    pairs = pairs_among(cases, {case.half.maker for case in cases})
+    state.store().reviews.add_pairs(pairs)
+    rated(pairs, "owl", "tie")
+    at = opened(view="results")
+    assert "They cannot be placed: all 18 verdicts on this question are ties." in words(at) and not at.exception
+    rated(pairs, "owl", "magnet")
+    assert "has won or lost throughout" in words(opened(view="results"))
+
+
+def test_reasons_and_comments_are_of_those_looked_at_and_can_be_narrowed_down() -> None:
+    sessions = stored(2, ("magnet", "plain", "single-agent"))
+    cases = [case_of(session) for session in sessions]
+    pairs = pairs_among(cases, {case.half.maker for case in cases})
+    state.store().reviews.add_pairs(pairs)
+    rated(pairs, "owl", "magnet", QUESTIONS[:1], reason="Owl says.")
+    rated(pairs, "fox", "plain", QUESTIONS[:1], reason="Fox says.")
+    model = rater.blank(pairs[0].id, "m", form()).model_copy(
+        update={"kind": "model", "verdicts": {QUESTIONS[0]: Verdict(choice="A", reason="Model says.")}}
+    )
+    state.store().reviews.save(model)
+    at = opened(view="results")
+    at.session_state["remarks"] = True
+    at.run()
+    assert "Reasons and comments (4)" in [one.label for one in at.expander]  # two clients, two raters, one duel of three
+    assert "Owl says." in words(at) and "Model says." not in words(at)
+    at.selectbox(key="remarks_rater").set_value("fox").run()
+    assert "Fox says." in words(at) and words(at).count("Owl says.") < 4
+    at.selectbox(key="remarks_about").set_value("comments").run()
+    assert "There is none." in words(at)
+    at.multiselect(key="reviewed_without").set_value(["fox"]).run()
+    assert "Reasons and comments (2)" in [one.label for one in at.expander] and not at.exception
+
+
+def test_agreement_is_judged_in_plain_words() -> None:
+    judged_as = [
+        (0.85, "Yes"),
+        (0.7, "tentative"),
+        (0.2, "Too little"),
+        (-0.1, "less than by chance"),
+        (None, "same throughout"),
+    ]
+    assert all(part in agreement.verdict(alpha, 20) for alpha, part in judged_as)
+    assert "cannot be told" in agreement.verdict(None, 0)
+    pairs = queued(stored(3))
+    rated(pairs, "owl", "magnet")
+    rated(pairs, "fox", "plain")
+    shown = words(opened(view="results"))
+    assert "No, less than by chance" in shown and "Krippendorff's own custom" in shown

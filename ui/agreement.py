@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from magnet_core.scoring import results
-from magnet_core.scoring.agreement import FEWEST_COMMON
+from magnet_core.scoring.agreement import FEWEST_COMMON, RELIABLE, TENTATIVE
 from magnet_core.scoring.aspects import Form, Review
 from magnet_core.scoring.results import Said
 from ui.rated import Duel, Source
@@ -20,8 +20,10 @@ def agreement(duel: Duel, asked: Form) -> str:
     """Return how far raters agree: alpha by question, kappa of every two."""
     found = results.alphas(duel.pairs, duel.said, asked)
     alpha, n = found[""]
+    things = "question about a pair" if n == 1 else "questions about pairs"
     parts = [
-        f"<p class='says'>Krippendorff's alpha over all aspects: <b>{number(alpha)}</b>, {n} things rated by two or more.</p>"
+        f"<p class='says'><b>{escape(verdict(alpha, n))}</b> Krippendorff's alpha over the aspects is <b>{number(alpha)}</b>, from {n} {things} "
+        "that two raters or more answered.</p>"
     ]
     if n:
         rows = "".join(
@@ -45,11 +47,30 @@ def agreement(duel: Duel, asked: Form) -> str:
             f"<div class='scrolls'><table class='matrix figures'><thead><tr><th>Two raters</th><th>Cohen's kappa</th><th>Same</th><th>n</th></tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
-    hint = (
-        "1 is full agreement, 0 what chance would give. “–” where it cannot be told, since all said the same. A kappa needs "
-        f"{FEWEST_COMMON} things that both rated."
+    fold = (
+        "<details class='hint'><summary>How this is computed</summary><p>Both figures set what raters said the same against what would be the "
+        "same by chance: 1 is full agreement, 0 what chance alone gives, below 0 less than chance. “–” where it cannot be told, since all said "
+        "the same throughout. Alpha takes all raters together and the aspects alone: its n counts each question about a pair once. Kappa takes "
+        "two raters at a time and the overall preference as well, so its n is another, and it needs at least "
+        f"{FEWEST_COMMON} answers that both gave. The limits {RELIABLE:g} and {TENTATIVE:g} are Krippendorff's own custom (Content Analysis, "
+        "2nd edition, 2004, page 241): from the upper one on he concludes from ratings, from the lower one on tentatively.</p></details>"
     )
-    return f'<section class="card"><header><h3>Do raters agree?</h3></header>{"".join(parts)}<p class="hint">{hint}</p></section>'
+    return f'<section class="card"><header><h3>Do raters agree?</h3></header>{"".join(parts)}{fold}</section>'
+
+
+def verdict(alpha: float | None, n: int) -> str:
+    """Return in plain words how far ratings with this alpha can be relied on."""
+    if not n:
+        return "No question was answered by two raters yet, so it cannot be told."
+    if alpha is None:
+        return "It cannot be told: all said the same throughout, so there was nothing to differ on."
+    if alpha >= RELIABLE:
+        return "Yes, well enough to conclude from."
+    if alpha >= TENTATIVE:
+        return "Somewhat: good for tentative conclusions only."
+    if alpha >= 0:
+        return "Too little to conclude from: what one rater prefers tells little about what another does."
+    return "No, less than by chance: raters tend to prefer the opposite, or there are too few answers to tell."
 
 
 def sides(reviews: Sequence[Review]) -> str:
@@ -83,15 +104,18 @@ def compare_with_people(source: Source, duel: Duel) -> None:
     for model in results.models_in(source.reviews):
         found = results.beside_people(duel.pairs, theirs, results.by_model(source.reviews, model), source.asked)
         rows = "".join(
-            f"<tr><th scope='row'>{escape(titles[one.key])}</th><td>{one.same} of {one.n}</td><td>{number(one.kappa)}</td></tr>"
+            f"<tr><th scope='row'>{escape(titles[one.key])}</th><td>{f'{one.same} of {one.n}' if one.n else NONE}</td><td>{number(one.kappa)}</td>"
+            f"<td>{one.no_majority}</td><td>{one.moved}</td></tr>"
             for one in found
-            if one.n
+            if one.n + one.no_majority + one.moved
         )
         if rows:
             st.html(
-                f'<section class="card"><header><h3>{escape(model)} against people</h3></header><table class="matrix figures"><thead><tr><th>Question</th>'
-                f"<th>Same verdict</th><th>Kappa</th></tr></thead><tbody>{rows}</tbody></table><p class='hint'>People: what more than half of them "
-                f"said about the pair; no majority counts as a tie. Kappa from {FEWEST_COMMON} pairs on.</p></section>"
+                f'<section class="card"><header><h3>{escape(model)} against people</h3></header><div class="scrolls"><table class="matrix figures"><thead>'
+                "<tr><th>Question</th><th>Same verdict</th><th>Kappa</th><th>No majority</th><th>Model moved</th></tr></thead>"
+                f"<tbody>{rows}</tbody></table></div><p class='hint'>Compared are the pairs on which more than half of the people said the same (a single "
+                "rater counts) and the model said the same in both orders; a tie is a verdict like any other there. Not compared: pairs on which "
+                f"people have no majority, and of the rest those on which the model moved with the order. Kappa from {FEWEST_COMMON} pairs on.</p></section>"
             )
 
 

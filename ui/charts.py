@@ -230,12 +230,13 @@ def techniques(found: Collapse, *, dark: bool = False) -> Any:
 
 
 def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *, dark: bool = False) -> Any:
-    """Return the win rate of one of two makers by question with its interval, one half and the paper's figure as lines."""
+    """Return how often one of two ways of making won by question, with its interval and the share of ties; one half and the paper's figure are lines."""
     go = _plotly()
 
     colours = tones(dark)
     titles = {question.key: question.title for question in form.questions}
-    there = [(titles[key], rate) for key, rate in rates.items() if rate.value is not None]
+    rated = [(titles[key], rate) for key, rate in rates.items() if rate.n]
+    there = [(title, rate) for title, rate in rated if rate.value is not None]
     values = [rate.value or 0.0 for _, rate in there]
     figure = go.Figure()
     figure.add_scatter(
@@ -249,6 +250,11 @@ def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *
         hovertemplate="%{y}: %{x:.1%} (%{customdata[3]:.1%} to %{customdata[4]:.1%})<br>%{customdata[0]} wins, %{customdata[1]} ties, "
         "%{customdata[2]} losses<extra></extra>",
     )  # fmt: skip
+    # what is no win and no loss has no place on the axis, so it stands beside it in words
+    figure.add_scatter(
+        x=[1.06] * len(rated), y=[title for title, _ in rated], mode="text", text=[f"{rate.ties / rate.n:.0%} ties" for _, rate in rated],
+        textposition="middle right", textfont={"size": 13, "color": colours["text"]}, hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
     figure.add_vline(x=0.5, line={"color": colours["grid"], "width": 1.5})
     if reference is not None:
         figure.add_vline(
@@ -257,8 +263,8 @@ def win_rates(rates: Mapping[str, Share], form: Form, reference: float | None, *
         )  # fmt: skip
     figure.update_layout(
         height=76 + 30 * max(len(titles), 1), margin={"l": 0, "r": 24, "t": 28, "b": 40}, showlegend=False,
-        xaxis={"title": "Win rate among decided ratings, 95 % interval", "range": [-0.02, 1.02], "tickformat": ".0%", "gridcolor": colours["faint"],
-               "zeroline": False},
+        xaxis={"title": "Win rate among decided ratings, 95 % interval", "range": [-0.02, 1.24], "tickformat": ".0%", "gridcolor": colours["faint"],
+               "tickvals": [0, 0.25, 0.5, 0.75, 1], "zeroline": False},
         yaxis={"autorange": "reversed", "categoryorder": "array", "categoryarray": list(titles.values())},
     )  # fmt: skip
     return _plain(figure, colours)

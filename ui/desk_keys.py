@@ -14,30 +14,75 @@ from streamlit.components.v2 import component
 
 from magnet_core.scoring.aspects import Choice
 
-UNDO = "undo"
+UNDO, COMMENT = "undo", "comment"
 
 _JS = """
 const PAUSE = 1000
 const LETTERS = { '1': 'A', '2': 'tie', '3': 'B', 'a': 'A', 't': 'tie', 'b': 'B', 'u': 'undo' }
+const BUTTONS = { n: 'review_after', p: 'review_before', f: 'review_first', x: 'review_clear' }
+const button = (key) => document.querySelector(`.st-key-${key} button`)
 const choices = () => [...document.querySelectorAll('.st-key-review_choices button')]
 
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
-  const desk = (parentElement.desk ??= { presses: [], number: Date.now(), pair: data.pair, rest: 0, at: -1, idle: 0 })
+  const desk = (parentElement.desk ??= { presses: [], number: Date.now(), pair: data.pair, rest: 0, at: -1, idle: 0, noted: data.noted })
   const tell = (words) => { parentElement.querySelector('span').textContent = words }
   desk.presses = desk.presses.filter((press) => press.number > data.seen)
   if (desk.pair !== data.pair && data.fresh) desk.rest = Date.now() + PAUSE
   if (desk.pair !== data.pair) tell('')
   desk.pair = data.pair
   if (desk.at >= 0 && document.activeElement === document.body) setTimeout(() => choices()[desk.at]?.focus({ preventScroll: true }), 50)
+  if (data.noted > desk.noted) {
+    let typed = desk.typed
+    const show = () => {
+      const field = document.querySelector('.st-key-review_note')
+      field?.scrollIntoView({ block: 'nearest' })
+      // where the field stands under the dialogues, the turn that is pointed at moves down to it
+      const turn = document.querySelector('.st-key-review_sides .looked')
+      let box = turn?.parentElement
+      while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY)) box = box.parentElement
+      if (box && innerWidth <= 1150) box.scrollTop += turn.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom + 8
+      const words = typed && field?.querySelector('input[type=text]')
+      if (words) words.focus({ preventScroll: true })
+      if (words) typed = false  // whoever has left the field since is not led back into it
+    }
+    setTimeout(show, 100)
+    setTimeout(show, 600)  // once more when the field has unfolded
+  }
+  desk.noted = data.noted
+  desk.typed = false
   clearTimeout(desk.idle)
   if (data.kept && !desk.presses.length) desk.idle = setTimeout(() => setStateValue('presses', []), 3000)
+
+  const go = (key) => {
+    desk.typed = key === 'c'
+    return desk.typed ? setTriggerValue('turn', 'comment') : button(BUTTONS[key])?.click()
+  }
+  // a key that leads elsewhere waits for the answers before it, and is forgotten when they have led to another pair
+  if (desk.later && !desk.presses.length) {
+    const { key, pair } = desk.later
+    desk.later = null
+    if (pair === data.pair) setTimeout(() => go(key), 50)
+  }
 
   const press = (event) => {
     const into = event.target.closest?.('input, textarea, [contenteditable=true], [role=combobox]')
     if (into && event.key === 'Enter' && into.closest('.st-key-review_why')) into.blur()
-    const choice = LETTERS[event.key.toLowerCase()]
-    if (into || !choice || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !choices().length) return
+    if (into && event.key === 'Enter' && into.closest('.st-key-review_note')) {
+      into.blur()
+      setTimeout(() => button('review_add')?.click(), 100)
+    }
+    if (into && event.key === 'Escape' && into.closest('.st-key-review_note, .st-key-review_why')) into.blur()
+    const key = event.key.toLowerCase(), choice = LETTERS[key]
+    const other = BUTTONS[key] || key === 'c'
+    if (into || !(choice || other) || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !choices().length) return
     if (choices()[0].disabled) return tell('There is no connection to the server: this key was not taken.')
+    if (other) {
+      if (key === 'c') event.preventDefault()
+      if (!desk.presses.length) return go(key)
+      if (key === 'x') return tell('Your last answer is still on its way. This key was not taken.')
+      desk.later = { key, pair: data.pair }
+      return
+    }
     if (Date.now() < desk.rest) {
       desk.rest = Math.max(desk.rest, Date.now() + PAUSE / 2)
       return tell('A new pair has come: read it first. This key was not taken.')

@@ -1,28 +1,23 @@
-"""Which pairs raters are given, and a model as one more reader of them."""
+"""Which pairs raters are given, and who has rated them."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from magnet_core.errors import MagnetError
-from magnet_core.lab.wordings import PAIRS, pair_words
-from magnet_core.meter import Budget
 from magnet_core.scoring.aspects import Case, Pair, Review, form
-from magnet_core.scoring.pairs import Words
-from magnet_core.scoring.queue import pairs_among
+from magnet_core.scoring.queue import identical_among, pairs_among
 from magnet_core.scoring.results import titles_of
-from ui import pair_judging, state, theme
+from ui import state, theme
+from ui.authorship import authorship, in_common
 from ui.judging import MOST
-from ui.pair_judging import PairJob, Standing
-
-BUDGET, EVERY = 0.4, 0.5
-"""Seconds a look at a running job lasts, and seconds between two looks."""
+from ui.pair_reader import by_model
 
 
 def pairing() -> None:
@@ -38,7 +33,7 @@ def pairing() -> None:
     left, right = st.columns([5, 7], gap="medium")
     with left, st.container(key="pairs_make", gap="small"):
         make(pairs)
-        by_model([pair for pair in pairs if pair.id not in lost], reviews)
+        by_model([pair for pair in pairs if pair.id not in lost and not pair.identical], reviews)
     with right, st.container(key="pairs_queue", gap="small"):
         queue(pairs, reviews, lost)
 
@@ -62,10 +57,17 @@ def make(known: list[Pair]) -> None:
     )  # fmt: skip
     most = int(
         st.number_input(
-            "Pairs of each client and two makers, at most", 1, 20, 1, key="pairs_most", persist_state="session", width=320
+            "Pairs of each client and two ways of making, at most",
+            1,
+            20,
+            1,
+            key="pairs_most",
+            persist_state="session",
+            width=320,
         )
     )
-    found = pairs_among(cases, [maker for maker in titles if maker.id in chosen], most)
+    compared = [maker for maker in titles if maker.id in chosen]
+    found, same = pairs_among(cases, compared, most), identical_among(cases, compared)
     there = {pair.id for pair in known}
     new = [pair for pair in found if pair.id not in there]
     clients = len({pair.client for pair in found})
@@ -73,10 +75,18 @@ def make(known: list[Pair]) -> None:
         f'<p class="says"><b>{len(found)}</b> {"pair" if len(found) == 1 else "pairs"} of <b>{clients}</b> '
         f"{'client' if clients == 1 else 'clients'}; <b>{len(new)}</b> not yet in the queue.</p>"
     )
-    if len(chosen) > 1 and not found:
+    if same:
+        st.html(
+            f'<p class="flag">{same} {"pair holds" if same == 1 else "pairs hold"} the same words on both sides and '
+            f"{'is' if same == 1 else 'are'} left out: there is nothing to compare.</p>"
+        )
+    elif len(chosen) > 1 and not found:
         st.html(
             '<p class="hint">No client has a session by two of these in the same attitude and with the same limits of length.</p>'
         )
+    if len(compared) > 1:
+        st.html(authorship(compared))
+        st.html(in_common(compared))
     st.button(
         "Put into the queue", type="primary", icon=":material/playlist_add:", key="pairs_add", on_click=add, args=(new,),
         disabled=not new,
@@ -109,7 +119,7 @@ def add(pairs: list[Pair]) -> None:
 
 
 def queue(pairs: list[Pair], reviews: list[Review], lost: set[str]) -> None:
-    """Draw the pairs there are, with how many have rated each."""
+    """Draw the pairs there are and who has rated them."""
     if not pairs:
         st.html(
             '<section class="card"><header><h3>The queue is empty</h3></header><p class="says">Pairs that you put into it are shown to every '
@@ -118,14 +128,18 @@ def queue(pairs: list[Pair], reviews: list[Review], lost: set[str]) -> None:
         return
     asked = form()
     theirs = [r for r in reviews if r.kind == "person" and r.form == asked.sha and r.says]
-    people = Counter(r.pair for r in theirs if r.whole(asked))
-    begun = Counter(r.pair for r in theirs)
-    raters = len({r.rater for r in theirs})
+    n = len({r.rater for r in theirs})
     st.html(
-        f'<p class="says"><b>{len(pairs)}</b> {"pair" if len(pairs) == 1 else "pairs"} in the queue, <b>{raters}</b> '
-        f"{'rater' if raters == 1 else 'raters'} so far. Give raters this address:</p>"
+        f'<p class="says"><b>{len(pairs)}</b> {"pair" if len(pairs) == 1 else "pairs"} in the queue, <b>{n}</b> '
+        f"{'rater' if n == 1 else 'raters'} so far. Give raters this address:</p>"
     )
     st.code(state.desk.address(), language=None)
+    if state.desk.only_here():
+        st.html(
+            '<p class="flag">This address opens on this computer only. For raters at other computers, start the server with '
+            "<code>--server.address 0.0.0.0</code> and open this page at the computer's address in your network: then that address stands "
+            "here. Whoever reaches it reaches the whole library, so keep strangers out.</p>"
+        )
     st.html(
         '<p class="hint">It shows the desk alone: no menu, no other page, no name of a method or model. It cannot keep a rater from typing '
         "another address of this server by hand, where everything stands; nor a session's own words from telling what made it. If that "
@@ -136,11 +150,28 @@ def queue(pairs: list[Pair], reviews: list[Review], lost: set[str]) -> None:
             f'<p class="flag">{len(lost)} {"pair has" if len(lost) == 1 else "pairs have"} lost a session. Raters are not shown '
             f"{'it' if len(lost) == 1 else 'them'}; what was said before still counts. Restore the session in the Library, or take the pair out.</p>"
         )
+    if same := sum(pair.identical for pair in pairs):
+        st.html(
+            f'<p class="flag">{same} {"pair holds" if same == 1 else "pairs hold"} the same words on both sides. Raters are not shown '
+            f"{'it' if same == 1 else 'them'}, and verdicts on {'it' if same == 1 else 'them'} do not count.</p>"
+        )
+    waiting(pairs, theirs, lost)
+    raters(pairs, theirs, lost)
+
+
+def waiting(pairs: Sequence[Pair], theirs: Sequence[Review], lost: set[str]) -> None:
+    """Draw the pairs with how many have rated each, to take some out."""
+    people = Counter(r.pair for r in theirs if r.whole(form()))
+    begun = Counter(r.pair for r in theirs)
     titles = titles_of((maker for pair in pairs for maker in pair.makers), state.pairs.pack_titles())
+    shown = {
+        p.id: "no: a session is gone" if p.id in lost else "no: the same words" if p.identical else "yes" for p in pairs
+    }
     table = [
         {
-            "Client": p.client, "One": titles[p.one.maker], "Other": titles[p.two.maker], "Rated by": people[p.id], "Begun by": begun[p.id],
-        } | ({"Shown": "no: a session is gone" if p.id in lost else "yes"} if lost else {})
+            "Client": p.client, "Attitude": p.attitude or "–", "One": titles[p.one.maker], "Other": titles[p.two.maker],
+            "Rated by": people[p.id], "Begun by": begun[p.id],
+        } | ({"Shown": shown[p.id]} if set(shown.values()) != {"yes"} else {})
         for p in pairs
     ]  # fmt: skip
     picked: Any = st.dataframe(
@@ -154,117 +185,33 @@ def queue(pairs: list[Pair], reviews: list[Review], lost: set[str]) -> None:
     )  # fmt: skip
 
 
+def raters(pairs: Sequence[Pair], theirs: Sequence[Review], lost: set[str]) -> None:
+    """Draw who has rated, how far each has come, and when they were last here: a forgotten pseudonym is found again."""
+    given = {pair.id for pair in pairs if pair.id not in lost and not pair.identical}
+    try:
+        active = state.store().reviews.active()
+    except MagnetError as error:
+        st.warning(theme.plain(str(error)))
+        return
+    rows = ""
+    for name in sorted({review.rater for review in theirs}, key=lambda name: -active.get(name, 0.0)):
+        own = [review for review in theirs if review.rater == name and review.pair in given]
+        whole = sum(review.whole(form()) for review in own)
+        when = f"{datetime.fromtimestamp(active[name], UTC):%d %b %Y, %H:%M} UTC" if name in active else "–"
+        rows += (
+            f"<tr><th scope='row'>{escape(name)}</th><td>{whole}</td><td>{len(own) - whole}</td><td>{len(given) - len(own)}</td>"
+            f"<td>{when}</td></tr>"
+        )
+    if rows:
+        heads = "".join(f"<th scope='col'>{head}</th>" for head in ("Rater", "Whole", "Begun", "Left", "Last change"))
+        st.html(
+            f'<h4 class="small">Raters</h4><div class="scrolls"><table class="matrix figures"><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+
+
 def take_out(ids: list[str]) -> None:
     try:
         state.store().reviews.take_out(ids)
     except MagnetError as error:
         state.say(str(error))
-
-
-def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
-    """Draw the model that can fill in the same form, and how far it is."""
-    st.html('<h4 class="small">A model as reader</h4>')
-    job: PairJob | None = state.kept("pairs_job")
-    model = state.voices.judge_model()
-    live = job is not None and job.look().live
-    if live and job is not None:
-        st.button("Stop", icon=":material/stop:", key="pairs_stop", on_click=job.stop)
-    elif not model:
-        st.html(
-            '<p class="hint">The rehearsal cast cannot judge. Name a model on the Models page and it can fill in the same form, in both orders. '
-            "Its answers are never mixed with those of people.</p>"
-        )
-    else:
-        asked, (told, called) = form(), words_told()
-        rater = f"{model}, {called}" if called else model
-        read = Counter(
-            r.pair for r in reviews if r.kind == "model" and r.rater == rater and r.form == asked.sha and r.verdicts
-        )
-        waiting = [pair for pair in pairs if read[pair.id] < 2]
-        again = bool(job and job.look().errors and waiting)
-        st.button(
-            f"Try again with {model}" if again else f"Let {model} fill in the form", icon=":material/smart_toy:", key="pairs_judge",
-            on_click=judge, args=(waiting, model, told, called), disabled=not waiting,
-        )  # fmt: skip
-        st.html(
-            f'<p class="hint">{len(waiting)} {"pair" if len(waiting) == 1 else "pairs"}, at least {2 * len(waiting)} calls: each pair in both '
-            "orders, and once more where an answer cannot be read. Its answers are never mixed with those of people.</p>"
-        )
-    if job is not None:
-        slot = st.empty()
-        slot.html(progress(job.look(), job.budget))
-        if live:
-            watch(job, slot)
-
-
-def words_told() -> tuple[Words | None, str]:
-    """Draw whose words the model is told, where a pack of the prompt lab holds others; return them, and what they are called."""
-    own = {p.id: p for p in state.prompts.pack_list() if any(one.name.startswith(f"{PAIRS}/") for one in p.judges)}
-    if not own:
-        return None, ""
-    titles = {"": "Ours"} | {id: pack.title for id, pack in own.items()}
-    if state.kept("pairs_words") not in titles:
-        state.keep("pairs_words", "")
-    id = st.selectbox(
-        "Judges' prompts", list(titles), key="pairs_words", width=240, persist_state="session",
-        format_func=lambda i: titles.get(i, str(i)),
-        help="Packs of the prompt lab that change what this judge is told. In other words than ours a model counts as another reader.",
-    )  # fmt: skip
-    if id not in own:
-        return None, ""
-    told = pair_words(own[id].judges)
-    return told, f"“{own[id].title}”, hash {told.sha[:8]}"
-
-
-def judge(pairs: list[Pair], model: str, told: Words | None = None, called: str = "") -> None:
-    """Let the judge's model fill in the form for some pairs."""
-    now = state.voices.cast()
-    try:
-        kept = state.store()
-        budget = Budget(prices=state.spending.listed(kept))
-        opening = state.spending.opening(now, "review", budget)
-        job = pair_judging.begin(
-            state.engine(), pairs, model, opening, kept.session, lambda both: kept.reviews.save(*both), budget, told, called
-        )
-    except MagnetError as error:
-        return state.say(str(error))
-    state.keep("pairs_job", job)
-
-
-def progress(now: Standing, used: Budget) -> str:
-    """Return how a model's reading stands and what it has used, as HTML."""
-    words = {
-        "running": "is reading",
-        "stopping": "is being stopped",
-        "done": "has read",
-        "stopped": "was stopped; what was whole is kept. It has read",
-        "failed": "could not go on. It has read",
-    }[now.state]
-    errors = "".join(f'<p class="flag">{escape(error)}</p>' for error in now.errors)
-    left = now.pairs - now.done
-    kept = f" Of {left} nothing was kept; you can try again." if now.errors and left and not now.live else ""
-    share = 100 * (now.done + len(now.errors)) / max(1, now.pairs)
-    return (
-        f'<div role="status"><p class="says">{escape(now.judge)} {words} {now.done} of {now.pairs} pairs.{kept}</p>'
-        f'<div class="review-bar"><span class="track"><i style="width:{min(100.0, share):.1f}%"></i></span></div>'
-        f'<p class="hint">{cost(used)}</p>{errors}</div>'
-    )
-
-
-def cost(used: Budget) -> str:
-    """Return what calls have used in a line; what is not known is a dash."""
-    price = "–" if used.dollars is None or not used.calls else f"${used.dollars:,.4f}"
-    tokens = "–" if used.uncounted else f"{used.tokens:,}"
-    return f"{used.calls:,} {'call' if used.calls == 1 else 'calls'} answered · tokens {tokens} · price {price}"
-
-
-@st.fragment(run_every=EVERY)
-def watch(job: PairJob, slot: Any) -> None:
-    """Look in on a running job; draw the page anew when it has ended."""
-    end = time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        now = job.look()
-        slot.html(progress(now, job.budget))
-        if not now.live:
-            st.rerun()
-        time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Which ratings are looked at: whose, under which form, and of which two makers."""
+"""Which ratings are looked at: whose, under which form, and of which two ways of making sessions."""
 
 from __future__ import annotations
 
@@ -33,10 +33,15 @@ class Source:
     def people(self) -> bool:
         return self.by == PEOPLE
 
+    @property
+    def theirs(self) -> list[Review]:
+        """The reviews of those looked at."""
+        return [r for r in self.reviews if (r.kind == "person" if self.people else r.kind == "model" and r.rater == self.by)]
+
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """One maker against another, as the ratings looked at have it."""
+    """One way of making sessions against another, as the ratings looked at have it."""
 
     maker: Configuration
     other: Configuration

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from magnet_core.errors import MagnetError
-from magnet_core.scoring.aspects import Aspect, Choice, Comment, Form, Pair, Review, Verdict, flipped, form, pseudonym
+from magnet_core.scoring.aspects import (
+    Aspect,
+    Choice,
+    Form,
+    Pair,
+    Review,
+    Verdict,
+    alike,
+    flipped,
+    form,
+    pseudonym,
+)
 from magnet_core.scoring.queue import in_order
 from ui import state
 from ui.desk_keys import UNDO, Press, read_presses
@@ -30,7 +41,16 @@ class Queue:
     @property
     def whole(self) -> list[str]:
         """The pairs on which every question is answered."""
-        return [pair.id for pair in self.pairs if pair.id in self.own and self.own[pair.id].whole(self.asked)]
+        return [pair.id for pair in self.pairs if self.finished(pair.id)]
+
+    def finished(self, pair: str) -> bool:
+        """Tell whether every question about a pair is answered."""
+        return pair in self.own and self.own[pair].whole(self.asked)
+
+    def state(self, pair: str) -> str:
+        """Return how far a pair is, in words."""
+        n = len(self.own[pair].verdicts) if pair in self.own else 0
+        return "rated" if self.finished(pair) else f"{n} of {len(self.asked.questions)} answered" if n else "not begun"
 
     def place(self, at: str) -> int | None:
         """Return which pair is to be shown: the one named, else the first that is not rated; None when all are."""
@@ -43,12 +63,13 @@ class Queue:
 
 
 def queue(here: Place) -> Queue:
-    """Return the rater's queue; pairs that cannot be shown are not in it. Raises `StoreError`."""
+    """Return the rater's queue; pairs that cannot be shown, or hold the same words twice, are not in it. Raises `StoreError`."""
     asked, kept = form(), state.store().reviews
     pairs = kept.pairs()
     out = kept.lost(pairs) | here.unreadable
     own = {review.pair: review for review in kept.reviews(here.rater) if review.form == asked.sha}
-    return Queue(here.rater, asked, tuple(pair for pair in in_order(pairs) if pair.id not in out), own)
+    given = tuple(pair for pair in in_order(pairs) if pair.id not in out and not pair.identical)
+    return Queue(here.rater, asked, given, own)
 
 
 def blank(pair: str, rater: str, asked: Form) -> Review:
@@ -73,18 +94,36 @@ def ahead(review: Review, key: str, asked: Form) -> list[str]:
     return [one for one in (*keys[at + 1 :], *keys[:at]) if one not in review.verdicts]
 
 
+def filled(name: str, kept: str) -> str:
+    """Return the name of a field, filled with what is kept: anew only when that has changed, as by another window."""
+    if state.kept(name) is None or state.kept(f"{name}_from") != kept:
+        state.keep(name, kept)
+        state.keep(f"{name}_from", kept)
+    return name
+
+
 # Coming and going
 
 
 def come() -> None:
-    """Let the rater in whose pseudonym was typed."""
+    """Let the rater in whose pseudonym was typed; where it is not known and close to a known one, ask which is meant first."""
     here = state.desk.place()
+    here.meant = ("", "")
     try:
         known = state.store().reviews.raters()
-        here.rater = pseudonym(state.kept("review_name") or "", known)
+        name = pseudonym(state.kept("review_name") or "", known)
     except MagnetError as error:
         return state.say(str(error))
-    here.hello = "known" if here.rater in known else "new"
+    if near := alike(name, known):
+        here.meant = (name, near)
+        return
+    come_as(name, name in known)
+
+
+def come_as(name: str, known: bool) -> None:
+    """Let a rater in."""
+    here = state.desk.place()
+    here.rater, here.hello, here.meant = name, "known" if known else "new", ("", "")
 
 
 def come_back(here: Place) -> None:
@@ -104,6 +143,7 @@ def go() -> None:
     """Let another rater come: nothing of this one's visit stays on the page."""
     here = state.desk.place()
     here.rater, here.pair, here.looked, here.hello, here.visit = "", "", ("", ""), "", here.visit + 1
+    here.back, here.meant = ("", ""), ("", "")
 
 
 # Answers: nothing between what is kept and where that leads touches the page, so that they are not parted
@@ -163,15 +203,6 @@ def clear(pair: str, key: str) -> None:
     here.looked = (pair, key)
 
 
-def comment(pair: str, said: Comment) -> None:
-    change(state.desk.place(), pair, lambda review: review.with_comment(said))
-
-
-def drop(pair: str, said: Comment) -> None:
-    """Take a comment away."""
-    change(state.desk.place(), pair, lambda review: review.without_comment(said))
-
-
 def change(here: Place, pair: str, work: Callable[[Review], Review]) -> Review | None:
     """Apply one change to what is kept about a pair; None, with a sentence kept, where that cannot be."""
     try:
@@ -202,6 +233,7 @@ def take_back(here: Place) -> None:
     done = kept.undo(now.rater, now.asked.sha, [pair.id for pair in now.pairs])
     if done is None:
         return
+    stay(here, now, done.pair)
     here.pair, here.hello = done.pair, ""
     after = done.after.verdicts if done.after else {}
     if key := next((q.key for q in now.asked.questions if done.before.verdicts.get(q.key) != after.get(q.key)), ""):
@@ -257,16 +289,6 @@ def stamp(here: Place) -> str:
         return ""
 
 
-def pick_turn() -> None:
-    """Put the turn that was clicked into the fields of a comment."""
-    told = str(getattr(state.kept("review_keys"), "turn", "") or "")
-    side, _, turn = told.partition(" ")
-    if side in ("A", "B") and turn.isdecimal():
-        state.keep("review_side", side)
-        state.keep("review_turn", int(turn))
-        state.keep("review_comment", True)
-
-
 # Ways
 
 
@@ -279,4 +301,37 @@ def look(pair: str, key: str) -> None:
 def turn_to(pair: str) -> None:
     """Show a pair; an empty name stands for the next one that is not rated."""
     here = state.desk.place()
+    try:
+        stay(here, queue(here), pair)
+    except MagnetError as error:
+        state.say(str(error))
     here.hello, here.pair, here.looked = "", pair, ("", "")
+
+
+def jump(field: str) -> None:
+    """Show the pair that was chosen from the list."""
+    if pair := state.kept(field):
+        turn_to(str(pair))
+
+
+def stay(here: Place, now: Queue, to: str) -> None:
+    """Remember the pair and question that are left half-way for another pair, to come back to."""
+    at = now.place(here.pair)
+    if at is None or now.pairs[at].id == to or now.finished(now.pairs[at].id):
+        return
+    left = now.review(now.pairs[at].id)
+    here.back = (left.pair, current(here, left, now.asked).key)
+
+
+def way_back(here: Place, now: Queue, pair: str) -> int | None:
+    """Return which pair was left half-way, while a whole one is looked at; None where there is none."""
+    left = here.back[0]
+    if left == pair or not now.finished(pair) or now.finished(left):
+        return None
+    return next((n for n, one in enumerate(now.pairs) if one.id == left), None)
+
+
+def go_back() -> None:
+    """Show the pair and question that were left half-way."""
+    here = state.desk.place()
+    here.hello, here.pair, here.looked, here.back = "", here.back[0], here.back, ("", "")

@@ -5,14 +5,16 @@ What stands here is drawn from the dialogue alone: no method, model, technique, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import streamlit as st
 
 from magnet_core.domain import Session
 from magnet_core.errors import MagnetError
-from magnet_core.scoring.aspects import Choice, Comment, Form, Pair, Review, Side, form
+from magnet_core.scoring.aspects import Aspect, Choice, Form, Pair, Review, Side, form
 from ui import desk_keys, rater, state, theme, transcript
+from ui.desk_comments import comments, drafted, pick_turn
 from ui.state.desk import Place
 
 SIDES: tuple[Side, Side] = ("A", "B")
@@ -36,7 +38,7 @@ def desk() -> None:
             now = rater.queue(here)
         if not now.pairs:
             return nobody_waits(here)
-        top(now, place)
+        top(here, now, place)
         hello(here, now)
         if told := state.told():
             st.warning(theme.plain(told))
@@ -67,17 +69,29 @@ def rate(here: Place, now: rater.Queue, pair: Pair, sessions: dict[Side, Session
     review = now.review(pair.id)
     question = rater.current(here, review, now.asked)
     state.desk.note(now.rater, pair.id, question.key)
+    if state.kept("review_comment_about") != pair.id:  # another pair has come: no turn of it is pointed at yet
+        for name, value in (("review_comment_about", pair.id), ("review_comment", False), ("review_turn", 0)):
+            state.keep(name, value)
+    drafts = state.store().reviews.drafts(now.rater, pair.id)
+    written = drafted(drafts)
+    pointed = (state.kept("review_side") or "A", state.kept("review_turn") or 0) if state.kept("review_comment") else None
     with st.container(key="review_desk"):
+        st.html('<p class="offline" role="alert">No connection: answers are not taken.</p>')
         left, right = st.columns([8, 4], gap="medium")
         with left, st.container(key="review_sides"):
             for column, (side, session) in zip(st.columns(2, gap="small"), sessions.items(), strict=True):
                 with column:
                     st.html(f'<h3 class="side-name"><b class="side">{side}</b> Session {side}</h3>')
                     with st.container(height=520, border=True, key=f"review_side_{side}_{pair.id}"):
-                        st.html(dialogue(session, side, review))
+                        turn = pointed[1] if pointed and pointed[0] == side else None
+                        st.html(dialogue(session, side, review, turn, [n for s, n in written if s == side]))
         with right, st.container(key="review_form", gap="small"):
-            ask(here, pair, review, now.asked)
-            comments(pair, review, sessions)
+            with st.container(key="review_ask", gap="small"):
+                ask(here, pair, review, now.asked, drafts)
+            with st.container(key="review_rest", gap="small"):
+                questions(pair, review, now.asked, question)
+            with st.container(key="review_remarks", gap="small"):
+                comments(here, pair, review, sessions, written)
     keys = {
         "pair": pair.id,
         "ahead": [question.key, *rater.ahead(review, question.key, now.asked)],
@@ -86,8 +100,9 @@ def rate(here: Place, now: rater.Queue, pair: Pair, sessions: dict[Side, Session
         "seen": here.seen or 0,
         "kept": bool(desk_keys.read_presses(state.kept("review_keys"))),
         "token": rater.stamp(here),
+        "noted": here.noted,
     }
-    if rater.take(here, desk_keys.listen(keys, rater.take_keys, rater.pick_turn)):
+    if rater.take(here, desk_keys.listen(keys, rater.take_keys, pick_turn)):
         st.rerun()
 
 
@@ -112,6 +127,24 @@ def introduce() -> None:
             )
         if told := state.told():
             st.warning(theme.plain(told))
+        did_you_mean(*state.desk.place().meant)
+
+
+def did_you_mean(name: str, near: str) -> None:
+    """Ask whether an unknown pseudonym was meant for a known one that is much like it."""
+    if not name:
+        return
+    st.html(
+        f'<p class="says" role="alert"><b>{escape(name)}</b> has not rated here yet. Did you mean <b>{escape(near)}</b>?</p>'
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            theme.plain(f"Yes, go on as {near}"),
+            key="review_near",
+            on_click=rater.come_as,
+            args=(near, True),
+        )
+        st.button(theme.plain(f"No, begin as {name}"), key="review_new", on_click=rater.come_as, args=(name, False))
 
 
 def hello(here: Place, now: rater.Queue) -> None:
@@ -154,19 +187,30 @@ def leave(name: str) -> None:
         st.button("Rate under another pseudonym", key="review_leave", type="tertiary", on_click=rater.go)
 
 
-def top(now: rater.Queue, place: int | None) -> None:
+def top(here: Place, now: rater.Queue, place: int | None) -> None:
     """Draw where in the queue the rater is, and the way through it."""
     pairs, n, whole = now.pairs, len(now.pairs), len(now.whole)
     where = f"Pair {place + 1} of {n}" if place is not None else f"{n} {'pair' if n == 1 else 'pairs'}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="review_top"):
         st.button(
-            "The pair before", icon=":material/chevron_left:", key="review_before", help="The pair before", on_click=rater.turn_to,
+            "The pair before", icon=":material/chevron_left:", key="review_before", help="The pair before (key P)", on_click=rater.turn_to,
             args=(pairs[(n if place is None else place) - 1].id if place != 0 else "",), disabled=place == 0,
         )  # fmt: skip
-        st.html(f'<p class="where" role="status" aria-live="polite">{where}</p>', width="content")
+        st.html(f'<p class="where sr" role="status" aria-live="polite">{where}</p>', width="content")
+        listed(now, place)
         st.button(
-            "The next pair", icon=":material/chevron_right:", key="review_after", help="The next pair", on_click=rater.turn_to,
+            "The next pair", icon=":material/chevron_right:", key="review_after", help="The next pair (key N)", on_click=rater.turn_to,
             args=(pairs[place + 1].id if place is not None and place + 1 < n else "",), disabled=place is None or place + 1 >= n,
+        )  # fmt: skip
+        back = rater.way_back(here, now, pairs[place].id) if place is not None else None
+        if back is not None:
+            st.button(
+                f"Back to where I was (pair {back + 1})", icon=":material/reply:", key="review_back", on_click=rater.go_back
+            )
+        first = next((one.id for one in pairs if not now.finished(one.id)), "")
+        st.button(
+            "First unrated", icon=":material/first_page:", key="review_first", on_click=rater.turn_to, args=(first,),
+            disabled=not first or (place is not None and pairs[place].id == first), help="Go to the first pair that is not rated whole (key F)",
         )  # fmt: skip
         st.html(
             f'<div class="review-bar" role="img" aria-label="{whole} of {n} pairs are rated"><span class="track">'
@@ -182,8 +226,20 @@ def top(now: rater.Queue, place: int | None) -> None:
         )  # fmt: skip
 
 
-def ask(here: Place, pair: Pair, review: Review, asked: Form) -> None:
-    """Draw the question whose turn it is, its three answers, the reason, and all questions with what was said."""
+def listed(now: rater.Queue, place: int | None) -> None:
+    """Draw the list of all pairs, with how far each is, to go to one."""
+    ids = [pair.id for pair in now.pairs]
+    number = {id: n for n, id in enumerate(ids, 1)}
+    # the name holds the place, so that the list shows where the rater is, however they came there
+    field = f"review_goto_{place}"
+    st.selectbox(
+        "Go to a pair", ids, index=place, key=field, placeholder="Go to a pair", width=236, label_visibility="collapsed",
+        format_func=lambda id: f"Pair {number.get(id, '–')} of {len(ids)} · {now.state(id)}", on_change=rater.jump, args=(field,),
+    )  # fmt: skip
+
+
+def ask(here: Place, pair: Pair, review: Review, asked: Form, drafts: Mapping[str, str]) -> None:
+    """Draw the question whose turn it is, the reason, and its three answers."""
     question = rater.current(here, review, asked)
     verdict = review.verdicts.get(question.key)
     number = asked.questions.index(question) + 1
@@ -193,9 +249,11 @@ def ask(here: Place, pair: Pair, review: Review, asked: Form) -> None:
         f"<dd>{escape(question.better)}</dd><dt>Worse</dt><dd>{escape(question.worse)}</dd><dt>Tie</dt><dd>{escape(asked.tie)}</dd></dl></section>"
     )
     with st.container(key="review_why"):
-        field = reason_field(here, pair, question.key, verdict.reason if verdict else None)
+        kept = verdict.reason if verdict else drafts.get(question.key, "")
+        field = rater.filled(f"review_reason_{here.visit}_{pair.id}_{question.key}", kept)
         st.text_input(
-            "Why (if you like, before you choose)", key=field, max_chars=1000, autocomplete="off",
+            "Why (if you like, before you choose)", key=field, max_chars=1000, autocomplete="off", label_visibility="collapsed",
+            placeholder="Why (if you like, before you choose)",
             on_change=rater.give_reason, args=(pair.id, question.key, field),
         )  # fmt: skip
     with st.container(horizontal=True, gap="small", key="review_choices"):
@@ -211,11 +269,17 @@ def ask(here: Place, pair: Pair, review: Review, asked: Form) -> None:
                 st.rerun()
     here.clicked = None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html('<p class="hint">Keys: 1, 2, 3 or A, T, B; U undoes.</p>')
+        st.html(
+            '<p class="hint">Keys: 1, 2, 3 or A, T, B answer; U undoes, X clears, C comments; P and N lead to the pair before and after.</p>'
+        )
         st.button(
             "Clear", icon=":material/backspace:", key="review_clear", type="tertiary", disabled=verdict is None,
-            on_click=rater.clear, args=(pair.id, question.key), help="Take the answer to this question away",
+            on_click=rater.clear, args=(pair.id, question.key), help="Take the answer to this question away (key X)",
         )  # fmt: skip
+
+
+def questions(pair: Pair, review: Review, asked: Form, question: Aspect) -> None:
+    """Draw all questions with what was said, to go to one."""
     with st.container(horizontal=True, gap="small", key="review_questions"):
         for one in asked.questions:
             given = review.verdicts.get(one.key)
@@ -226,48 +290,8 @@ def ask(here: Place, pair: Pair, review: Review, asked: Form) -> None:
             )  # fmt: skip
 
 
-def reason_field(here: Place, pair: Pair, key: str, given: str | None) -> str:
-    """Return the name of the field for a reason in this visit, filled with what is kept: the given reason, or the draft of one.
-
-    It is filled anew only when what is kept has changed, as by another window.
-    """
-    name = f"review_reason_{here.visit}_{pair.id}_{key}"
-    kept = given if given is not None else state.store().reviews.drafts(here.rater, pair.id).get(key, "")
-    if state.kept(name) is None or state.kept(f"{name}_from") != kept:
-        state.keep(name, kept)
-        state.keep(f"{name}_from", kept)
-    return name
-
-
-def comments(pair: Pair, review: Review, sessions: dict[Side, Session]) -> None:
-    """Draw what was said about single turns, and the fields for more."""
-    for number, comment in enumerate(review.comments):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(f'<p class="remark"><b>{comment.side}, turn {comment.turn}:</b> {escape(comment.text)}</p>')
-            st.button(
-                "Remove this comment", icon=":material/close:", key=f"review_drop_{number}", type="tertiary",
-                help="Remove this comment", on_click=rater.drop, args=(pair.id, comment),
-            )  # fmt: skip
-    with st.expander("Comment on a turn", key="review_comment", icon=":material/comment:", on_change="rerun"):
-        st.html('<p class="hint">Click a turn in a dialogue, or name it here.</p>')
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            side = st.segmented_control(
-                "Session", ["A", "B"], default=None if state.kept("review_side") else "A", key="review_side", required=True
-            )
-            last = len(sessions["B" if side == "B" else "A"].turns)
-            if (state.kept("review_turn") or 0) > last:
-                state.keep("review_turn", last)
-            st.number_input("Turn", 0, last, key="review_turn", width=110, help="0 is the opening")
-        with st.form(f"review_comment_form_{pair.id}", clear_on_submit=True, border=False):
-            text = st.text_input("Comment", key=f"review_text_{pair.id}", max_chars=1000, autocomplete="off")
-            if st.form_submit_button("Keep the comment", key="review_add") and text.strip():
-                turn = int(state.kept("review_turn") or 0)
-                rater.comment(pair.id, Comment(side="B" if side == "B" else "A", turn=turn, text=text.strip()))
-                st.rerun()
-
-
-def dialogue(session: Session, side: Side, review: Review) -> str:
-    """Return a session as a rater may see it: its words and its turn numbers."""
+def dialogue(session: Session, side: Side, review: Review, pointed: int | None = None, written: Sequence[int] = ()) -> str:
+    """Return a session as a rater may see it: its words and its turn numbers; the turn that is pointed at is marked."""
     said = session.transcript
     marked = {comment.turn for comment in review.comments if comment.side == side}
     parts: list[str] = []
@@ -276,9 +300,14 @@ def dialogue(session: Session, side: Side, review: Review) -> str:
         names = {"counsellor": f"Counsellor {side}", "client": "Client"}
         messages = "".join(transcript.message(one.speaker, names[one.speaker], one.text) for one in pair)
         note = '<p class="hint">You commented on this turn.</p>' if number in marked else ""
+        note += '<p class="hint">You began to write about this turn.</p>' if number in written else ""
         parts.append(
             transcript.exchange(
-                f"Turn {number}" if number else "Opening, given with the client", messages, number, notes=note
+                f"Turn {number}" if number else "Opening, given with the client",
+                messages,
+                number,
+                looked=number == pointed,
+                notes=note,
             )
         )
     return (

@@ -12,24 +12,29 @@ from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.review_files import Remark, remarks
 from ui import state
 
-EVERYTHING, COMMENTS = "", "comments"
+EVERYTHING, COMMENTS, REASONS, EVERYBODY = "", "comments", "reasons", ""
 STEP = 20
 """How many are drawn at first, and how many more at a press."""
 
 
 def listed(pairs: Sequence[Pair], reviews: Sequence[Review], asked: Form, names: Mapping[Configuration, str]) -> None:
-    """Draw all reasons and comments, by question if one is wanted."""
+    """Draw the reasons and comments of some reviews, of one kind or question and by one rater if that is wanted."""
     every = remarks(pairs, reviews)
     with st.expander(f"Reasons and comments ({len(every)})", key="remarks", on_change="rerun"):
         if not every:
             st.html('<p class="hint">Nobody has given a reason or commented on a turn.</p>')
             return
         titles = {question.key: question.title for question in asked.questions}
-        kinds = {EVERYTHING: "Everything", COMMENTS: "Comments on turns"} | {
+        kinds = {EVERYTHING: "Everything", COMMENTS: "Comments on turns", REASONS: "All reasons"} | {
             key: f"Reasons: {t}" for key, t in titles.items()
         }
-        wanted = st.selectbox("About", list(kinds), key="remarks_about", format_func=lambda key: kinds[key], width=320) or ""
-        found = [one for one in every if wanted == EVERYTHING or one.key == ("" if wanted == COMMENTS else wanted)]
+        who = [EVERYBODY, *sorted({one.rater for one in every}, key=str.casefold)]
+        if state.kept("remarks_rater") not in who:
+            state.keep("remarks_rater", EVERYBODY)
+        with st.container(horizontal=True, gap="small"):
+            wanted = st.selectbox("About", list(kinds), key="remarks_about", format_func=lambda key: kinds[key], width=320)
+            by = st.selectbox("By", who, key="remarks_rater", format_func=lambda name: name or "Everybody", width=240)
+        found = [one for one in every if by in (EVERYBODY, one.rater) and _is(one, wanted or EVERYTHING)]
         if not found:
             st.html('<p class="hint">There is none.</p>')
         most = state.kept("remarks_most", STEP)
@@ -42,6 +47,12 @@ def listed(pairs: Sequence[Pair], reviews: Sequence[Review], asked: Form, names:
                 f"Show {min(STEP, len(found) - most)} more of {len(found)}", key="remarks_more", on_click=state.keep,
                 args=("remarks_most", most + STEP),
             )  # fmt: skip
+
+
+def _is(one: Remark, wanted: str) -> bool:
+    """Tell whether a reason or comment is of the kind, or about the question, that is wanted."""
+    kinds = {EVERYTHING: True, COMMENTS: not one.key, REASONS: bool(one.key)}
+    return kinds.get(wanted, one.key == wanted)
 
 
 def words(one: Remark, titles: Mapping[str, str], names: Mapping[Configuration, str]) -> str:

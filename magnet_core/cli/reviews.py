@@ -11,6 +11,7 @@ from magnet_core.errors import SettingsError
 
 if TYPE_CHECKING:
     from magnet_core.scoring.aspects import Pair, Review
+    from magnet_core.scoring.review_files import Times
 
 from magnet_core.cli import frame
 from magnet_core.cli.frame import app
@@ -31,10 +32,14 @@ def reviews(
 
         if out.suffix not in (".csv", ".json"):
             raise SettingsError("The file for the reviews must end in .csv or .json.")
-        queued, taken_out, said = _reviewed()
+        queued, taken_out, said, times = _reviewed()
         pairs, ids = [*queued, *taken_out], {pair.id for pair in taken_out}
         as_json = out.suffix == ".json"
-        text = review_files.json_text(pairs, said, form(), ids) if as_json else review_files.csv_text(pairs, said, ids)
+        text = (
+            review_files.json_text(pairs, said, form(), ids, times)
+            if as_json
+            else review_files.csv_text(pairs, said, ids, times)
+        )
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text, encoding="utf-8", newline="\n")
@@ -42,6 +47,8 @@ def reviews(
             raise SettingsError(f"{out} cannot be written: {error.strerror or error}.") from error
         for table in review_cli.tables(queued, said, form()):
             Console().print(table, "")
+        for line in review_cli.cautions(queued):
+            frame.say(line)
         other = sum(review.form != form().sha for review in said)
         if other:
             frame.say(f"{other} reviews were given under another form: they are in the file and not in the tables.")
@@ -50,8 +57,8 @@ def reviews(
         )
 
 
-def _reviewed() -> tuple[list[Pair], list[Pair], list[Review]]:
-    """Return the pairs of the library's queue, those taken out of it, and all that was said about them."""
+def _reviewed() -> tuple[list[Pair], list[Pair], list[Review], Times]:
+    """Return the pairs of the library's queue, those taken out of it, all that was said about them, and when."""
     with frame.library() as store:
         kept = store.reviews
-        return kept.pairs(), kept.taken_out(), [review for review in kept.reviews() if review.says]
+        return kept.pairs(), kept.taken_out(), [review for review in kept.reviews() if review.says], kept.times()

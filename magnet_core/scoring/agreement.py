@@ -17,6 +17,10 @@ from magnet_core.domain import Value
 Z = NormalDist().inv_cdf(0.975)
 FREE = 3
 """Degrees of freedom that an interval of a strength needs at least."""
+NO_SPREAD = 1e-6
+"""A standard error below this is none: the clusters do not differ, and how sure a strength is cannot be told from them."""
+RELIABLE, TENTATIVE = 0.8, 0.667
+"""Krippendorff's customary limits: from the first on alpha is good enough to conclude from, from the second on tentatively."""
 FEWEST_COMMON = 10
 """Things that two must both have rated before a kappa is told: with fewer it is mostly noise."""
 
@@ -66,9 +70,9 @@ class Strength(Value):
 
     name: str
     value: float | None
-    """None where it cannot be placed: it, or a group it belongs to, won or lost against all others throughout."""
+    """None where it cannot be placed: it, or a group it belongs to, won or lost against all others throughout, or nothing was decided."""
     low: float | None
-    """Ends of the 95 % interval; None where too few clusters of games were played."""
+    """Ends of the 95 % interval; None where too few clusters of games were played, or they differ too little to tell a spread."""
     high: float | None
     n: int
 
@@ -177,7 +181,8 @@ def bradley_terry(games: Iterable[tuple[Hashable, str, str, float]]) -> list[Str
     played = [game for game in games if game[1] != game[2]]
     names = sorted({name for _, one, two, _ in played for name in (one, two)})
     counts = Counter(name for _, one, two, _ in played for name in (one, two))
-    if not names or not _connected(names, played):
+    decided = any(result != 0.5 for *_, result in played)  # ties alone would place all at 0, as if that were known
+    if not decided or not _connected(names, played):
         return [Strength(name=name, value=None, low=None, high=None, n=counts[name]) for name in names]
     place = {name: at for at, name in enumerate(names)}
     left = numpy.array([place[one] for _, one, _, _ in played])
@@ -212,8 +217,8 @@ def bradley_terry(games: Iterable[tuple[Hashable, str, str, float]]) -> list[Str
         Strength(
             name=name,
             value=float(strength[at]),
-            low=None if reach is None else float(strength[at] - reach * error[at]),
-            high=None if reach is None else float(strength[at] + reach * error[at]),
+            low=None if reach is None or error[at] < NO_SPREAD else float(strength[at] - reach * error[at]),
+            high=None if reach is None or error[at] < NO_SPREAD else float(strength[at] + reach * error[at]),
             n=counts[name],
         )
         for name, at in place.items()

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, Self
 
@@ -25,8 +26,13 @@ Winner = Literal["one", "two", "tie"]
 """A verdict by session, whichever side it stood on."""
 RaterKind = Literal["person", "model"]
 
+Place = tuple[str, RaterKind, str, bool, str]
+"""Which review is meant: its pair, who rates, in which order, and under which form."""
+
 OVERALL = "overall"
 """The key of the overall preference, beside the aspects."""
+NEAR = 0.75
+"""How alike two pseudonyms are, of 1, from which on one may have been meant for the other."""
 
 
 class Aspect(Value):
@@ -75,6 +81,10 @@ class Half(Value):
     session: str
     maker: Configuration
     """How the session was made."""
+    turns: int | None = None
+    """How many turns were held; None where a library of an earlier version does not tell."""
+    words: str = ""
+    """A hash of all that was said; empty where a library of an earlier version does not tell."""
 
     @model_validator(mode="before")
     @classmethod
@@ -92,6 +102,7 @@ class Case(Value):
     key: str
     """What two sessions must share to be a pair: the client, word for word, and the limits of length."""
     turns: int
+    attitude: str = ""
 
 
 class Pair(Value):
@@ -101,6 +112,7 @@ class Pair(Value):
     client: str
     one: Half
     two: Half
+    attitude: str = ""
 
     @classmethod
     def of(cls, one: Case, two: Case) -> Self:
@@ -115,11 +127,16 @@ class Pair(Value):
             raise SettingsError("A session without a turn cannot be compared.")
         first, second = sorted((one, two), key=lambda case: case.half.session)
         name = hashlib.sha256(f"{first.half.session} {second.half.session}".encode()).hexdigest()[:12]
-        return cls(id=name, client=first.client, one=first.half, two=second.half)
+        return cls(id=name, client=first.client, attitude=first.attitude, one=first.half, two=second.half)
 
     @property
     def makers(self) -> tuple[Configuration, Configuration]:
         return self.one.maker, self.two.maker
+
+    @property
+    def identical(self) -> bool:
+        """Tell whether both sessions say the same, word for word: then there is nothing to compare."""
+        return bool(self.one.words) and self.one.words == self.two.words
 
     def on(self, side: Side, flipped: bool) -> Half:
         """Return which session stands on a side."""
@@ -179,6 +196,11 @@ class Review(Value):
         return self.model_copy(update={"comments": self.comments[:at] + self.comments[at + 1 :]})
 
     @property
+    def place(self) -> Place:
+        """Which review it is, however it stands."""
+        return self.pair, self.kind, self.rater, self.flipped, self.form
+
+    @property
     def says(self) -> bool:
         """Tell whether anything stands in it."""
         return bool(self.verdicts or self.comments)
@@ -217,6 +239,16 @@ def pseudonym(text: str, known: Iterable[str] = ()) -> str:
     if "@" in name:
         raise SettingsError("Choose a pseudonym, not an address.")
     return next((one for one in known if one.casefold() == name.casefold()), name)
+
+
+def alike(name: str, known: Iterable[str]) -> str:
+    """Return the known pseudonym that an unknown one may have been meant for; empty where there is none.
+
+    Other numbers make another one: "rater 2" is not meant for "rater 1".
+    """
+    by_fold = {one.casefold(): one for one in known if re.findall(r"\d+", one) == re.findall(r"\d+", name)}
+    near = get_close_matches(name.casefold(), by_fold, 1, NEAR) if name.casefold() not in by_fold else []
+    return by_fold[near[0]] if near else ""
 
 
 def flipped(pair: str, rater: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
@@ -21,27 +22,53 @@ def in_order(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def pairs_among(cases: Sequence[Case], makers: Collection[Configuration], most: int = 1) -> list[Pair]:
-    """Return pairs of sessions by different ones of some makers with the same client over the same length.
+    """Return pairs of sessions by different ones of some makers with the same client over the same length, and other words.
 
     At most so many of each client and two makers; which, is drawn once, so that asking again gives the same.
     """
+    found: dict[tuple[str, frozenset[Configuration]], list[Pair]] = defaultdict(list)
+    for key, pair in _every(cases, makers):
+        if not pair.identical:
+            found[key, frozenset(pair.makers)].append(pair)
+    return [pair for pairs in found.values() for pair in sorted(pairs, key=lambda pair: pair.id)[:most]]
+
+
+def identical_among(cases: Sequence[Case], makers: Collection[Configuration]) -> int:
+    """Return how many pairs of sessions by some makers hold the same words on both sides."""
+    return sum(pair.identical for _, pair in _every(cases, makers))
+
+
+def _every(cases: Sequence[Case], makers: Collection[Configuration]) -> list[tuple[str, Pair]]:
+    """Return all pairs of sessions by different ones of some makers, each with the key of its client."""
     clients: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         if case.turns and case.half.maker in makers:
             clients[case.key].append(case)
-    found: dict[tuple[str, frozenset[Configuration]], list[Pair]] = defaultdict(list)
-    for key, own in clients.items():
-        for one, two in combinations(own, 2):
-            if one.half.maker != two.half.maker:
-                found[key, frozenset((one.half.maker, two.half.maker))].append(Pair.of(one, two))
-    return [pair for pairs in found.values() for pair in sorted(pairs, key=lambda pair: pair.id)[:most]]
+    return [
+        (key, Pair.of(one, two))
+        for key, own in clients.items()
+        for one, two in combinations(own, 2)
+        if one.half.maker != two.half.maker
+    ]
+
+
+def half_of(session: Session) -> Half:
+    """Return what a pair keeps of a session: what made it, its length, and a hash of its words."""
+    said = "\x00".join(f"{one.speaker}\x00{one.text}" for one in session.transcript)
+    return Half(
+        session=session.id,
+        maker=configuration_of(session),
+        turns=len(session.turns),
+        words=hashlib.sha256(said.encode()).hexdigest()[:16],
+    )
 
 
 def case_of(session: Session) -> Case:
     """Return a session as something that could be compared."""
     return Case(
-        half=Half(session=session.id, maker=configuration_of(session)),
+        half=half_of(session),
         client=session.profile.name,
+        attitude=session.profile.attitude.value,
         key=client_key(session.profile, session.max_turns, session.min_turns),
         turns=len(session.turns),
     )

@@ -6,10 +6,12 @@ sessions is called the first, nor on any id: agreement is about makers.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from magnet_core.cast import REHEARSAL
 from magnet_core.domain import Value
 from magnet_core.scoring.agreement import (
     Agreement,
@@ -55,6 +57,9 @@ class Headline(Value):
     value: float
     aspects: int
     pairs: int
+    decided: int
+    """Ratings on the aspects that are for one of the two."""
+    ties: int
     low: float | None
     """Ends of the 95 % interval: Wilson's, at the number of ratings that the pairs are worth by a bootstrap; None for fewer than five pairs."""
     high: float | None
@@ -70,20 +75,33 @@ class Flips(Value):
 
 
 class Split(Value):
-    """A question on which people gave the win to both sessions of a pair."""
+    """A question about a pair on which people did not all say the same."""
 
     pair: Pair
     key: str
     said: tuple[Said, ...]
 
+    @property
+    def opposite(self) -> bool:
+        """Tell whether both sessions were given the win; else some said tie."""
+        return {"one", "two"} <= {one.winner for one in self.said}
+
 
 class Beside(Value):
-    """How a model's verdicts on one question fit those of people on the same pairs."""
+    """How a model's verdicts on one question fit those of people on the same pairs.
+
+    Compared is where more than half of the people say the same and the model says the same in both orders.
+    """
 
     key: str
     n: int
+    """Pairs that are compared."""
     same: int
     kappa: float | None
+    no_majority: int
+    """Pairs that are not, since no answer has more than half of the people."""
+    moved: int
+    """Pairs that are not, since the model said something else in the other order."""
 
 
 def by_people(reviews: Iterable[Review]) -> list[Said]:
@@ -138,6 +156,25 @@ def titles_of(makers: Iterable[Configuration], packs: Mapping[str, str] | None =
     names = {maker: name_of(maker, known, packs) for maker in known}
     often = Counter(names.values())
     return {maker: f"{name} ({maker.id})" if often[name] > 1 else name for maker, name in names.items()}
+
+
+def authored(maker: Configuration) -> bool:
+    """Tell whether the rehearsal cast spoke for any agent: its words are authored and say nothing about a method."""
+    return REHEARSAL in re.split(r"[^\w-]+", maker.model)
+
+
+def shared(makers: Iterable[Configuration], packs: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what all of some makers have in common, in words, by what it is."""
+    told: list[dict[str, str]] = [
+        {
+            "model": maker.model,
+            "who sees what": f"{maker.visibility} visibility",
+            "prompts": (packs or {}).get(maker.prompts, maker.prompts) or "ours",
+            "temperature and length of answers": str(maker.sampling),
+        }
+        for maker in makers
+    ]
+    return {what: said for what, said in told[0].items() if all(one[what] == said for one in told)} if told else {}
 
 
 def duels(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Configuration, Configuration]]:
@@ -205,7 +242,8 @@ def headline(
     """Return the mean over aspects of a maker's win rate among decided ratings; None where nothing is decided."""
     keys = [aspect.key for aspect in form.aspects]
     sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
-    rated = [one for one in said if one.pair in sides and one.winner != "tie" and one.key in keys]
+    every = [one for one in said if one.pair in sides and one.key in keys]
+    rated = [one for one in every if one.winner != "tie"]
     if not rated:
         return None
     import numpy
@@ -236,6 +274,8 @@ def headline(
         value=value,
         aspects=len({one.key for one in rated}),
         pairs=len(there),
+        decided=len(rated),
+        ties=len(every) - len(rated),
         low=low,
         high=high,
     )
@@ -289,7 +329,7 @@ def strengths(
 
 
 def splits(pairs: Iterable[Pair], said: Iterable[Said]) -> list[Split]:
-    """Return the questions on which people gave the win to both sessions of a pair, those with most verdicts first."""
+    """Return the questions on which people differ about a pair: those where both sessions won first, then those with most verdicts."""
     known = {pair.id: pair for pair in pairs}
     found: dict[tuple[str, str], list[Said]] = defaultdict(list)
     for one in said:
@@ -298,24 +338,38 @@ def splits(pairs: Iterable[Pair], said: Iterable[Said]) -> list[Split]:
     split = [
         Split(pair=known[id], key=key, said=tuple(own))
         for (id, key), own in found.items()
-        if {"one", "two"} <= {one.winner for one in own}
+        if len({one.winner for one in own}) > 1
     ]
-    return sorted(split, key=lambda one: (-len(one.said), one.pair.client, one.pair.id))
+    return sorted(split, key=lambda one: (not one.opposite, -len(one.said), one.pair.client, one.pair.id))
+
+
+def rated_by_two(said: Iterable[Said]) -> int:
+    """Return how many questions about pairs two raters or more have answered."""
+    return sum(n > 1 for n in Counter((one.pair, one.key) for one in said).values())
 
 
 def beside_people(pairs: Iterable[Pair], people: Iterable[Said], model: Iterable[Said], form: Form) -> list[Beside]:
-    """Return, by question, how a model's verdicts fit what most people said on the same pairs; no majority is a tie."""
+    """Return, by question, how a model's verdicts fit what most people said on the same pairs.
+
+    A tie is a verdict only where it is what most people say, or what the model says in both orders.
+    """
     pairs = list(pairs)
     votes: dict[tuple[str, str], Counter[Code]] = defaultdict(Counter)
     for one, coded in _coded(pairs, people):
         votes[one.pair, one.key][coded] += 1
-    told = {(one.pair, one.key): coded for one, coded in _coded(pairs, model)}
+    told = {(one.pair, one.key): coded if one.order == "same" else None for one, coded in _coded(pairs, model)}
     found: list[Beside] = []
     for question in form.questions:
         shared = [unit for unit in told if unit in votes and unit[1] == question.key]
-        most, own = [_majority(votes[unit]) for unit in shared], [told[unit] for unit in shared]
-        same = sum(a == b for a, b in zip(most, own, strict=True))
-        found.append(Beside(key=question.key, n=len(shared), same=same, kappa=enough(most, own)))
+        clear = [(most, told[unit]) for unit in shared if (most := _majority(votes[unit]))]
+        held = [(most, own) for most, own in clear if own]
+        most, own = [most for most, _ in held], [own for _, own in held]
+        found.append(
+            Beside(
+                key=question.key, n=len(held), same=sum(a == b for a, b in held), kappa=enough(most, own),
+                no_majority=len(shared) - len(clear), moved=len(clear) - len(held),
+            )
+        )  # fmt: skip
     return found
 
 
@@ -325,7 +379,7 @@ def _coded(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Said, Code
     return [(one, code(known[one.pair], one.winner)) for one in said if one.pair in known]
 
 
-def _majority(votes: Counter[Code]) -> Code:
-    """Return what more than half of the votes are for; a tie where there is no such winner."""
+def _majority(votes: Counter[Code]) -> Code | None:
+    """Return what more than half of the votes are for; None where there is no such thing."""
     [(winner, count)] = votes.most_common(1)
-    return winner if 2 * count > votes.total() else "tie"
+    return winner if 2 * count > votes.total() else None

@@ -21,10 +21,21 @@ def sources(reviews: Sequence[Review], asked: Form) -> list[tuple[str, list[Said
     return [one for one in [("People", people), *models] if one[1]]
 
 
+def cautions(pairs: Sequence[Pair]) -> list[str]:
+    """Return what a reader of the tables must know: pairs without a difference, and words that no model wrote."""
+    found: list[str] = []
+    if same := sum(pair.identical for pair in pairs):
+        found.append(f"{same} of the pairs hold the same words on both sides; they are in the file and not in the tables.")
+    if any(results.authored(maker) for pair in pairs for maker in pair.makers):
+        found.append("Sessions of the rehearsal cast are authored: what is said of them says nothing about the methods.")
+    return found
+
+
 def tables(pairs: Sequence[Pair], reviews: Sequence[Review], asked: Form) -> Iterator[Table]:
     """Yield, for everybody who has rated and every two makers, the win rates with alpha beside them."""
     from rich.table import Table
 
+    pairs = [pair for pair in pairs if not pair.identical]
     names = results.titles_of(maker for pair in pairs for maker in pair.makers)
     for who, said in sources(reviews, asked):
         for maker, other in results.duels(pairs, said):
@@ -34,7 +45,7 @@ def tables(pairs: Sequence[Pair], reviews: Sequence[Review], asked: Form) -> Ite
             rates, alphas = results.win_rates(own, theirs, maker, asked), results.alphas(own, theirs, asked)
             head = results.headline(own, theirs, maker, asked)
             mean = (
-                f"mean over aspects {_share(head.value)}{_ends(head.low, head.high)}"
+                f"mean over aspects {_share(head.value)}{_ends(head.low, head.high)}, {_share(head.ties / (head.decided + head.ties))} ties"
                 if head
                 else "nothing decided on the aspects"
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,8 @@ from sqlalchemy import Column, Float, Integer, String, Table, Text, delete, func
 from sqlalchemy.engine import Connection
 
 from magnet_core.domain import Session, Value
-from magnet_core.scoring.aspects import Half, Pair, Review
-from magnet_core.scoring.compare import configuration_of
+from magnet_core.scoring.aspects import Half, Pair, Place, Review
+from magnet_core.scoring.queue import half_of
 from magnet_core.store.database import TABLES, Database, readable
 from magnet_core.store.entries import SESSIONS, batches
 from magnet_core.store.entries import TURNS as SAID
@@ -175,8 +176,33 @@ class Reviews:
             newest = select(func.max(_REVIEWS.c.created)).where(_REVIEWS.c.rater == rater, _REVIEWS.c.kind == "person")
             return connection.execute(newest).scalar_one() or 0.0
 
+    def active(self) -> dict[str, float]:
+        """Return when each person made their newest change."""
+        newest = select(_REVIEWS.c.rater, func.max(_REVIEWS.c.created)).where(_REVIEWS.c.kind == "person")
+        with self._database.reading() as connection:
+            rows = connection.execute(newest.group_by(_REVIEWS.c.rater)).all()
+            return {row[0]: row[1] for row in rows}
+
+    def times(self) -> dict[Place, dict[str, datetime]]:
+        """Return when each verdict came to be as it is now, by review and question: a changed reason is a change."""
+        every = select(_REVIEWS.c.created, _REVIEWS.c.body).order_by(_REVIEWS.c.change)
+        before: dict[Place, Review] = {}
+        found: dict[Place, dict[str, datetime]] = {}
+        with self._database.reading() as connection:
+            rows = connection.execute(every).all()
+        for row in rows:
+            if not (review := readable(Review, row.body)):
+                continue
+            held = before[review.place].verdicts if review.place in before else {}
+            when, earlier = datetime.fromtimestamp(row.created, UTC), found.get(review.place, {})
+            found[review.place] = {
+                key: earlier[key] if held.get(key) == verdict else when for key, verdict in review.verdicts.items()
+            }
+            before[review.place] = review
+        return found
+
     def draft(self, rater: str, pair: str, question: str, text: str) -> None:
-        """Keep a reason that has no answer yet; an empty one is taken away."""
+        """Keep words that are not given yet, a reason without an answer or a comment; empty ones are taken away."""
         own = (_DRAFTS.c.rater == rater) & (_DRAFTS.c.pair == pair) & (_DRAFTS.c.question == question)
 
         def write(connection: Connection) -> None:
@@ -187,18 +213,17 @@ class Reviews:
         self._database.write(write)
 
     def drafts(self, rater: str, pair: str) -> dict[str, str]:
-        """Return a rater's reasons about a pair that have no answer yet, by question."""
+        """Return a rater's words about a pair that are not given yet, by question or by what they are a comment on."""
         wanted = select(_DRAFTS.c.question, _DRAFTS.c.text).where(_DRAFTS.c.rater == rater, _DRAFTS.c.pair == pair)
         with self._database.reading() as connection:
             return {row.question: row.text for row in connection.execute(wanted)}
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Fill in what pairs and reviews of an earlier version do not say: how sessions were made, and the form."""
-    for id, body in connection.execute(select(_PAIRS.c.id, _PAIRS.c.body).where(~_PAIRS.c.body.contains('"maker"'))).all():
+    """Fill in what pairs and reviews of an earlier version do not say: how sessions were made, how long they are, and the form."""
+    for id, body in connection.execute(select(_PAIRS.c.id, _PAIRS.c.body).where(~_PAIRS.c.body.contains('"words"'))).all():
         if pair := readable(Pair, body):
-            halves = {name: _made(connection, getattr(pair, name)) for name in ("one", "two")}
-            body = pair.model_copy(update=halves).model_dump_json()
+            body = _made(connection, pair).model_dump_json()
             connection.execute(update(_PAIRS).where(_PAIRS.c.id == id).values(body=body))
     for row in connection.execute(select(_REVIEWS).where(_REVIEWS.c.form == "")).all():
         if review := readable(Review, row.body):
@@ -212,13 +237,24 @@ def bring_up_to_date(connection: Connection) -> None:
             connection.execute(update(_REVIEWS).where(own).values(form=review.form))
 
 
-def _made(connection: Connection, half: Half) -> Half:
-    """Return one session of a pair with all that it recorded of how it was made; as it is where it cannot be read."""
+def _made(connection: Connection, pair: Pair) -> Pair:
+    """Return a pair with all that its sessions recorded of how they were made; where one cannot be read, that half is as it is."""
+    one, two = _session(connection, pair.one), _session(connection, pair.two)
+    known = one or two
+    return Pair(
+        id=pair.id,
+        client=pair.client,
+        attitude=known.profile.attitude.value if known else pair.attitude,
+        one=half_of(one) if one else pair.one,
+        two=half_of(two) if two else pair.two,
+    )
+
+
+def _session(connection: Connection, half: Half) -> Session | None:
     head = connection.execute(select(SESSIONS.c.head).where(SESSIONS.c.id == half.session)).scalar_one_or_none()
     bodies = select(SAID.c.body).where(SAID.c.session_id == half.session).order_by(SAID.c.number)
     turns = [json.loads(body) for body in connection.execute(bodies).scalars()]
-    session = readable(Session, json.dumps(json.loads(head) | {"turns": turns})) if head else None
-    return half.model_copy(update={"maker": configuration_of(session)}) if session else half
+    return readable(Session, json.dumps(json.loads(head) | {"turns": turns})) if head else None
 
 
 def _save(connection: Connection, review: Review) -> bool:

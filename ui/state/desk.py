@@ -6,6 +6,7 @@ The address holds it too, so that a reload or a lost connection leads back to th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -30,6 +31,12 @@ class Place:
     """The pair that was turned to; empty for the first that is not rated."""
     looked: tuple[str, str] = ("", "")
     """A pair and the question of it that was looked at."""
+    back: tuple[str, str] = ("", "")
+    """The pair and question that were left half-way to look at another pair."""
+    noted: int = 0
+    """How often a turn was pointed at to comment on it: the browser leads to the field once each time."""
+    meant: tuple[str, str] = ("", "")
+    """A pseudonym that is not known, and the known one that it may have been meant for."""
     hello: str = ""
     """How the rater came, until something is done: `new`, `known` or `back`."""
     seen: int | None = None
@@ -61,6 +68,11 @@ def address() -> str:
     """Return the whole address for raters, as this browser sees the server."""
     here = st.context.url or ""
     return f"{here.split('?')[0]}?rate=only" if here else "/review?rate=only"
+
+
+def only_here() -> bool:
+    """Tell whether this browser's address of the server leads to it from this computer alone."""
+    return urlsplit(st.context.url or "").hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def told() -> dict[str, str]:
