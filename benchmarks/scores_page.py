@@ -23,8 +23,8 @@ from magnet_core.domain import Attitude
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, run_session
 from magnet_core.store import Store
-from ui.runner import Engine
-from ui.scorer import Order, Scorer, sheets_of
+from ui.engine.runner import Engine
+from ui.engine.scorer import Order, Scorer, sheets_of
 
 USUAL = ("ctrs", "wai", "panas-before", "panas-after")
 

@@ -20,7 +20,8 @@ from magnet_core.profile_fields import build, fields, flat
 from magnet_core.profile_files import profiles_csv, profiles_json
 from magnet_core.profiles import row, samples
 from tests.screen import fresh, press, words
-from ui import care, clients, state
+from ui import care, state
+from ui.client import clients
 
 ROOT = Path(__file__).parent.parent
 PAGE, SESSION = "pages/watch/clients.py", "pages/watch/session.py"

@@ -25,7 +25,7 @@ from tests.screen import fresh, in_library, page_with, until, use_model, words
 from tests.waiting import wait_until
 from ui import state
 from ui.compare import making
-from ui.maker import SAME, Batch
+from ui.engine.maker import SAME, Batch
 
 PAGE = "pages/judge/compare.py"
 

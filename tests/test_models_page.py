@@ -22,7 +22,7 @@ from magnet_core.session import new_session
 from tests.llm_server import Start
 from tests.screen import fresh, press, words
 from ui import voices
-from ui.runner import Engine
+from ui.engine.runner import Engine
 
 PAGE = "pages/setup/models.py"
 KEY = "sk-verysecret-0123456789abcdef"

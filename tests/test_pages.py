@@ -17,7 +17,7 @@ from magnet_core.profiles import samples
 from magnet_core.session import new_session, prompt_of
 from tests.screen import ROOT, fresh, idle, shown_session, take, until, words
 from ui import state
-from ui.runner import Engine, Goal, Run, SessionBusy, Snapshot
+from ui.engine.runner import Engine, Goal, Run, SessionBusy, Snapshot
 
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "pages").glob("*/*.py"))
 
@@ -228,7 +228,7 @@ def test_a_stopped_turn_is_undone_and_the_session_goes_on_from_the_last(to_be: S
 
 
 def test_a_run_nobody_looks_at_pauses_at_the_end_of_a_turn(to_be: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.runner.ABANDONED", -1.0)
+    monkeypatch.setattr("ui.engine.runner.ABANDONED", -1.0)
     snap = settled(started(Engine(), "anna", to_be), "anna")
     assert snap.state == "paused"
     assert len(snap.session.turns) == 1
@@ -237,7 +237,7 @@ def test_a_run_nobody_looks_at_pauses_at_the_end_of_a_turn(to_be: Session, monke
 def test_a_run_whose_owner_is_gone_passes_to_whoever_looks(to_be: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine()
     run = started(engine, "anna", to_be)
-    monkeypatch.setattr("ui.runner.ADOPTED", -1.0)
+    monkeypatch.setattr("ui.engine.runner.ADOPTED", -1.0)
     assert run.look("anna, after a reload").mine
     monkeypatch.undo()
     assert not run.look("anna").mine

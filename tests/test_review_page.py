@@ -22,8 +22,10 @@ from magnet_core.session import fork
 from tests.fakes import rehearsed, reworded
 from tests.llm_server import LlmServer, Start
 from tests.screen import fresh, page_with, press, words
-from ui import agreement, desk_keys, pair_judging, rater, rating, state
-from ui.desk_keys import Press
+from ui import state
+from ui.engine import pair_judging
+from ui.review import agreement, desk_keys, rater, rating
+from ui.review.desk_keys import Press
 
 PAGE = "pages/judge/review.py"
 QUESTIONS = [question.key for question in form().questions]

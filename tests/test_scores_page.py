@@ -30,9 +30,10 @@ from tests.fakes import rehearsed
 from tests.llm_server import LlmServer, Start
 from tests.screen import fresh, page_with, until, words
 from tests.waiting import wait_until
-from ui import rules, scores, state
-from ui.runner import Engine
-from ui.scorer import Job, Order, Scorer, sheets_of
+from ui import state
+from ui.engine.runner import Engine
+from ui.engine.scorer import Job, Order, Scorer, sheets_of
+from ui.scoring import rules, scores
 
 PAGE = "pages/judge/scores.py"
 USUAL = ("ctrs", "wai", "panas-before", "panas-after")

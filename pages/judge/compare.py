@@ -13,14 +13,15 @@ from magnet_core.cast import REHEARSAL
 from magnet_core.scoring.compare import SCORES, as_rows, table, tally
 from magnet_core.scoring.tables import Judge
 from magnet_core.store import Entry
-from ui import scores, state, theme
+from ui import state, theme
 from ui.compare import clients, figures, making, place, power, variety
 from ui.compare.choices import MOST_COLUMNS, choose_baseline, choose_clients, choose_judge, choose_what
 from ui.compare.two import two
-from ui.judging import BY_RULES, MOST, can_rate, job_at_hand
-from ui.maker import MakingJob
-from ui.many import begin_rest
-from ui.scorer import Job
+from ui.engine.maker import MakingJob
+from ui.engine.scorer import Job
+from ui.scoring import scores
+from ui.scoring.judging import BY_RULES, MOST, can_rate, job_at_hand
+from ui.scoring.many import begin_rest
 
 BUDGET, EVERY = 0.4, 0.5
 """Seconds a look at a running job lasts, and seconds between two looks."""

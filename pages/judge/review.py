@@ -9,10 +9,10 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from ui import state
-from ui.judging import SESSION_PAGE
-from ui.pairing import pairing
-from ui.rating import desk
-from ui.reviewed import reviewed
+from ui.review.pairing import pairing
+from ui.review.rating import desk
+from ui.review.reviewed import reviewed
+from ui.scoring.judging import SESSION_PAGE
 
 VIEWS = {"rate": "Rate", "pairs": "Pairs", "results": "Results"}
 

@@ -18,8 +18,9 @@ from magnet_core.scoring.plain import read_scores
 from magnet_core.scoring.rater import NOTICE
 from magnet_core.scoring.tables import Judge
 from magnet_core.store import Entry
-from ui import many, rubrics, rules, scales, scores, state, theme
-from ui.judging import (
+from ui import state, theme
+from ui.scoring import many, rubrics, rules, scales, scores
+from ui.scoring.judging import (
     BY_RULES,
     KNOWN,
     MOST,

@@ -12,12 +12,12 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core import lab, prompts
 from ui import state, theme
-from ui.bench import Bench
-from ui.judging import SESSION_PAGE, link
+from ui.engine.bench import Bench
 from ui.lab import address, cases, editor, judges, moment, packs, trial
 from ui.lab import prompt as drawn
 from ui.lab.desk import Desk, own_words
 from ui.lab.moment import Place
+from ui.scoring.judging import SESSION_PAGE, link
 
 VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
 BUDGET, EVERY = 0.4, 0.5

@@ -6,7 +6,7 @@ import streamlit as st
 
 from magnet_core.store import Entry
 from ui import state, theme
-from ui.judging import MOST
+from ui.scoring.judging import MOST
 from ui.tracing import incidents, prices, sessions, spans, spending
 
 VIEWS = {

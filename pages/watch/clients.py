@@ -15,8 +15,9 @@ from magnet_core.domain import Attitude, CbtTechnique, ClientProfile
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.hints import Hint
 from magnet_core.profile_files import profiles_csv, profiles_json
-from ui import care, client_form, client_sources, clients, state, theme
-from ui.clients import SECTIONS, SHOWN_AT_ONCE, Edit, Filter, View
+from ui import care, state, theme
+from ui.client import client_form, client_sources, clients
+from ui.client.clients import SECTIONS, SHOWN_AT_ONCE, Edit, Filter, View
 
 SESSION_PAGE = "pages/watch/session.py"
 PLACE = ("client", "with")

@@ -12,8 +12,10 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
-from ui import care, change, live, rules, seat, state, theme, trace, transcript, what_if, whole
-from ui.runner import Run, Snapshot
+from ui import care, state, theme
+from ui.engine.runner import Run, Snapshot
+from ui.scoring import rules
+from ui.session import change, live, seat, trace, transcript, what_if, whole
 from ui.tracing import limit
 
 

@@ -28,7 +28,7 @@ from magnet_core.scoring.compare import (
 )
 from magnet_core.scoring.tables import FEWEST, Judge
 from ui import state
-from ui.judging import BY_RULES
+from ui.scoring.judging import BY_RULES
 
 LENGTHS = ("8-8", "8-12", "8-20")
 PAPER_LENGTH = "8-20"

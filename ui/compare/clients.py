@@ -11,9 +11,10 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.scoring.compare import Cards, Configuration, Measured, Row, Twin, client_rows, name_of, twins
 from magnet_core.scoring.compare.numbers import DIGITS, number
-from ui import charts, scores, state
+from ui import charts, state
 from ui.compare.choices import Choices
-from ui.judging import SESSION_PAGE, dark, plot
+from ui.scoring import scores
+from ui.scoring.judging import SESSION_PAGE, dark, plot
 
 EACH = 10
 """Clients on one page of the list."""

@@ -31,8 +31,8 @@ from magnet_core.session import new_session
 from magnet_core.store import Entry
 from ui import state, theme
 from ui.compare.choices import Choices, ends, offered
-from ui.judging import MOST
-from ui.maker import AT_ONCE, Failure, Making
+from ui.engine.maker import AT_ONCE, Failure, Making
+from ui.scoring.judging import MOST
 from ui.tracing.limit import notice
 
 Wanted = Sequence[tuple[Configuration, str]]

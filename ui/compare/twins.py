@@ -11,7 +11,7 @@ from magnet_core.scoring.compare.numbers import number
 from magnet_core.scoring.items import Instrument, Scorecard
 from magnet_core.scoring.tables import Judge, figures, value_of
 from ui import theme
-from ui.transcript import chips, compared, flags, message, says
+from ui.session.transcript import chips, compared, flags, message, says
 
 TIED = "\u00a0"
 """A space that keeps the ends of a scale on one line."""

@@ -14,7 +14,7 @@ from magnet_core.store import Entry
 from ui import state
 from ui.compare import place, twins
 from ui.compare.making import dollars
-from ui.judging import line_of
+from ui.scoring.judging import line_of
 
 
 def two(entries: list[Entry]) -> None:

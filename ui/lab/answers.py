@@ -14,7 +14,7 @@ from magnet_core.domain import AgentCall
 from magnet_core.lab import Experiment, Sample, Stack
 from magnet_core.scoring.judge import JUDGE
 from ui import theme
-from ui.bench import Look
+from ui.engine.bench import Look
 
 _SCORE = re.compile(r"Score (\d+(?:\.\d+)?)$")
 _MOST = 40

@@ -13,7 +13,7 @@ from magnet_core.lab.cases import Result, Tally, last_result, tally, totals
 from magnet_core.packs import Pack
 from magnet_core.scoring.expectation import Verdict
 from ui import theme
-from ui.bench import Look
+from ui.engine.bench import Look
 
 _VERDICT = {
     answer: f'<b class="verdict-{answer}">{word}</b>'

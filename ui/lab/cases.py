@@ -17,14 +17,14 @@ from magnet_core.lab import Case, Cost, Trial, wordings
 from magnet_core.lab.cases import LARGEST, Result, from_file, to_file
 from magnet_core.packs import Pack
 from ui import state, theme
-from ui.bench import Bench, Look, Wanted
-from ui.judging import SESSION_PAGE, link
+from ui.engine.bench import Bench, Look, Wanted
 from ui.lab.answers import progress
 from ui.lab.case_form import edit_case
 from ui.lab.case_table import Column, table
 from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
 from ui.lab.desk import OURS, ours
 from ui.lab.moment import scene_of
+from ui.scoring.judging import SESSION_PAGE, link
 
 NONE = ""
 

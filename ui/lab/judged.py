@@ -13,7 +13,7 @@ from magnet_core.lab import Experiment, Lane, Sample
 from magnet_core.lab.judge_trials import Summary, summary
 from magnet_core.scoring.aspects import OVERALL
 from magnet_core.scoring.judge import JUDGE
-from ui.bench import Look
+from ui.engine.bench import Look
 from ui.lab.answers import column, earlier_words, progress
 from ui.lab.subjects import Before
 

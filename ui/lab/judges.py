@@ -22,9 +22,7 @@ from magnet_core.packs import Pack
 from magnet_core.scoring.instruments import Sheet, sheets
 from magnet_core.scoring.judge import JUDGE
 from ui import setups, state
-from ui.bench import Look, Wanted
-from ui.judging import SESSION_PAGE
-from ui.judging import link as page_link
+from ui.engine.bench import Look, Wanted
 from ui.lab import address, editor, judged
 from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
 from ui.lab.desk import AT_ONCE, OURS, Desk, ours, put
@@ -35,6 +33,8 @@ from ui.lab.prompt import fold, marked
 from ui.lab.runs import PAGE, Runs
 from ui.lab.subjects import CASES, PAIRS, Subject, Topic, items_of, topic_of
 from ui.lab.subjects import judges as all_judges
+from ui.scoring.judging import SESSION_PAGE
+from ui.scoring.judging import link as page_link
 
 RUNS = Runs("lab_judge", of_judges=True)
 _PARTS = {

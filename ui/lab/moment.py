@@ -14,10 +14,10 @@ from magnet_core.methods import METHODS, method_named
 from magnet_core.packs import Pack, pack_holding
 from magnet_core.session import moment_of, new_session
 from ui import state, theme
-from ui.judging import MOST
 from ui.lab import names
 from ui.lab.desk import AS_SENT, OURS, Desk, Fields, ours
 from ui.lab.prompt import FIELDS, name_of
+from ui.scoring.judging import MOST
 
 OTHERS = 12
 """How many sessions are tried over unless others are chosen."""

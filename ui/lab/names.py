@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from magnet_core.methods import METHODS
 from magnet_core.store import Entry
 from ui import state
-from ui.judging import line_of
+from ui.scoring.judging import line_of
 
 LOOKED_INTO = 40
 """The most sessions that are opened to tell whose prompts they were made with; the newest of those that are alike."""

@@ -14,7 +14,7 @@ from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.scoring.judge import JUDGE
 from magnet_core.store import Past
 from ui import state
-from ui.bench import Bench, Look, Wanted
+from ui.engine.bench import Bench, Look, Wanted
 from ui.lab.names import apart
 
 PAGE = 4

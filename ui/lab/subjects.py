@@ -19,8 +19,8 @@ from magnet_core.scoring.items import Item, Scorecard
 from magnet_core.scoring.judge import Question
 from magnet_core.store import Entry
 from ui import state
-from ui.judging import KNOWN, MOST
 from ui.lab import names
+from ui.scoring.judging import KNOWN, MOST
 
 PAIRS, CASES = wordings.PAIRS, wordings.CASES
 PAIRS_AT_MOST = 300

@@ -16,7 +16,7 @@ from magnet_core.cast import REHEARSAL, Voice
 from magnet_core.domain import Session
 from magnet_core.lab import Experiment, Lane, Trial, Variant, words_sha
 from ui import setups, state
-from ui.bench import Look, Wanted
+from ui.engine.bench import Look, Wanted
 from ui.lab import answers as drawn
 from ui.lab import case_form, editor, moment
 from ui.lab.costs import Named, cost_line, limit_line, priced, used_line

@@ -10,7 +10,7 @@ from magnet_core.domain import Session
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.meter import Budget, Limit
 from magnet_core.scoring.compare import OWN, Sampling
-from ui.maker import Batch, MakingJob
+from ui.engine.maker import Batch, MakingJob
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry

@@ -17,9 +17,9 @@ from magnet_core.domain import ClientProfile, Session
 from magnet_core.scoring.judge import RULES
 from magnet_core.settings import Settings
 from magnet_core.settings import settings as read_settings
-from ui.maker import Maker
-from ui.runner import Engine
-from ui.scorer import Order, Scorer, sheets_of
+from ui.engine.maker import Maker
+from ui.engine.runner import Engine
+from ui.engine.scorer import Order, Scorer, sheets_of
 
 if TYPE_CHECKING:
     from magnet_core.store import Store

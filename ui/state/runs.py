@@ -9,9 +9,9 @@ import streamlit as st
 from magnet_core.domain import Given, Reply, Session, Speaker
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.session import NOTHING
-from ui.bench import Bench, Look
-from ui.bench import Wanted as WantedTrial
-from ui.runner import Goal, Run, Seat, Snapshot
+from ui.engine.bench import Bench, Look
+from ui.engine.bench import Wanted as WantedTrial
+from ui.engine.runner import Goal, Run, Seat, Snapshot
 from ui.state import scores, sessions, spending, view, voices
 from ui.state.memory import engine, note_typed, owner, say, store
 

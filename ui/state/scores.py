@@ -19,7 +19,7 @@ from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.scoring.rules import measures
 from magnet_core.scoring.tables import Judge
-from ui.scorer import Job, Order
+from ui.engine.scorer import Job, Order
 
 if TYPE_CHECKING:
     from magnet_core.packs import Pack

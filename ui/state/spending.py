@@ -14,8 +14,8 @@ from magnet_core.costs import Prices, shipped
 from magnet_core.errors import StoreError
 from magnet_core.meter import Budget, Limit, Meter, Purpose, Use
 from magnet_core.spending import Sum
-from ui.bookkeeper import Bookkeeper
-from ui.runner import OpenModels
+from ui.engine.bookkeeper import Bookkeeper
+from ui.engine.runner import OpenModels
 from ui.state.memory import say, store
 
 if TYPE_CHECKING:

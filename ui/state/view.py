@@ -8,7 +8,7 @@ import streamlit as st
 
 from magnet_core.domain import Session
 from magnet_core.methods import method_named
-from ui.runner import recording, unasked
+from ui.engine.runner import recording, unasked
 from ui.state import sessions
 from ui.state.memory import engine, owner
 

@@ -12,7 +12,7 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.incidents import KINDS, Incident, Kind
 from ui import state, theme
-from ui.judging import SESSION_PAGE, line_of
+from ui.scoring.judging import SESSION_PAGE, line_of
 from ui.state.costs import Trace
 from ui.tracing import tables
 from ui.tracing.spending import PURPOSES

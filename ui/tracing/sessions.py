@@ -11,7 +11,7 @@ from magnet_core.domain import Session
 from magnet_core.scoring.compare import name_of
 from magnet_core.store import Entry
 from ui import state, theme
-from ui.judging import line_of
+from ui.scoring.judging import line_of
 from ui.state.costs import Trace
 from ui.tracing import tables
 from ui.tracing.tables import WAITED, Row

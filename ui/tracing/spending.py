@@ -10,7 +10,7 @@ from magnet_core.costs import Prices, together
 from magnet_core.meter import Purpose
 from magnet_core.spending import Sum
 from ui import state
-from ui.judging import MOST
+from ui.scoring.judging import MOST
 from ui.tracing import limit, tables
 from ui.tracing.tables import Row
 

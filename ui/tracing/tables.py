@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from magnet_core.costs import Cost
-from ui import scores
+from ui.scoring import scores
 
 NONE = "–"
 Row = dict[str, Any]

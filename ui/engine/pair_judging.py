@@ -17,7 +17,7 @@ from magnet_core.meter import Budget
 from magnet_core.models import ModelFor
 from magnet_core.scoring.aspects import Pair, Review
 from magnet_core.scoring.pairs import Words, judge_pair
-from ui.runner import Engine, OpenModels
+from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 AT_ONCE = 4

@@ -14,8 +14,9 @@ from magnet_core.lab.wordings import PAIRS, pair_words
 from magnet_core.meter import Budget
 from magnet_core.scoring.aspects import Pair, Review, form
 from magnet_core.scoring.pairs import Words
-from ui import pair_judging, state
-from ui.pair_judging import PairJob, Standing
+from ui import state
+from ui.engine import pair_judging
+from ui.engine.pair_judging import PairJob, Standing
 
 BUDGET, EVERY = 0.4, 0.5
 """Seconds a look at a running job lasts, and seconds between two looks."""

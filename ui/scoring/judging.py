@@ -17,7 +17,7 @@ from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.tables import Judge, figures, percentile, value_of
 from magnet_core.store import Entry
 from ui import state
-from ui.scorer import Job, Progress, sheets_of
+from ui.engine.scorer import Job, Progress, sheets_of
 
 SESSION_PAGE = "pages/watch/session.py"
 BY_RULES = Judge(name=RULES, kind="rule")

@@ -14,8 +14,8 @@ from magnet_core.domain import Session
 from magnet_core.scoring.items import INSTRUMENTS, Item, Rating, Scorecard
 from magnet_core.scoring.plain import Line
 from magnet_core.scoring.tables import Group, Judge, judge_of, rows
-from ui.rules import INDICATOR, signed
-from ui.scorer import Progress
+from ui.engine.scorer import Progress
+from ui.scoring.rules import INDICATOR, signed
 
 NONE = "–"
 MISSING = "missing"

@@ -13,8 +13,8 @@ from magnet_core.errors import PromptError
 from magnet_core.scoring.rules import Measure, measures
 from magnet_core.scoring.tables import Judge
 from ui import state, theme
-from ui.judging import BY_RULES
-from ui.scorer import sheets_of
+from ui.engine.scorer import sheets_of
+from ui.scoring.judging import BY_RULES
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Who speaks": ("talk-share", "words-counsellor", "words-client"),

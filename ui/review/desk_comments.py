@@ -10,8 +10,9 @@ import streamlit as st
 from magnet_core.domain import Session
 from magnet_core.errors import MagnetError
 from magnet_core.scoring.aspects import Comment, Pair, Review, Side
-from ui import rater, state
-from ui.desk_keys import COMMENT
+from ui import state
+from ui.review import rater
+from ui.review.desk_keys import COMMENT
 from ui.state.desk import Place
 
 

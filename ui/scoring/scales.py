@@ -11,8 +11,9 @@ from magnet_core.domain import Session
 from magnet_core.scoring.instruments import sheet
 from magnet_core.scoring.items import CTRS, CTRS_11, PANAS, Scorecard
 from magnet_core.scoring.tables import Judge
-from ui import charts, scores
-from ui.judging import KNOWN, begin, can_rate, dark, place_of, plot
+from ui import charts
+from ui.scoring import scores
+from ui.scoring.judging import KNOWN, begin, can_rate, dark, place_of, plot
 
 
 def ctrs(session: Session, judge: Judge, held: Mapping[str, Scorecard]) -> None:

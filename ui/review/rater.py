@@ -25,7 +25,7 @@ from magnet_core.scoring.aspects import (
 )
 from magnet_core.scoring.queue import in_order
 from ui import state
-from ui.desk_keys import UNDO, Press, read_presses
+from ui.review.desk_keys import UNDO, Press, read_presses
 from ui.state.desk import Place
 
 

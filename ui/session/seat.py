@@ -9,7 +9,7 @@ import streamlit as st
 
 from magnet_core.domain import Session, Speaker
 from ui import state, theme
-from ui.runner import Snapshot
+from ui.engine.runner import Snapshot
 
 CHAIRS: dict[Speaker, str] = {"client": "The client", "counsellor": "The counsellor"}
 

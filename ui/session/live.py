@@ -15,9 +15,10 @@ import streamlit as st
 from magnet_core import reading
 from magnet_core.domain import Candidate, Choice, Flag, Plan, Session, Speaker, Technique
 from magnet_core.methods import Method, method_named
-from ui import theme, transcript
-from ui.runner import Said, Snapshot
-from ui.transcript import CURSOR, TYPED, chips, exchange, flags, message, says
+from ui import theme
+from ui.engine.runner import Said, Snapshot
+from ui.session import transcript
+from ui.session.transcript import CURSOR, TYPED, chips, exchange, flags, message, says
 
 TICK = 0.1
 """Seconds between two looks at a live run."""

@@ -10,8 +10,9 @@ import streamlit as st
 from magnet_core.domain import CbtTechnique, Given, Plan, Session, Technique
 from magnet_core.methods import method_named
 from magnet_core.session import kept
-from ui import forks, state, theme
-from ui.runner import Snapshot
+from ui import state, theme
+from ui.engine.runner import Snapshot
+from ui.session import forks
 
 
 def panel(session: Session, shown: int, snap: Snapshot | None) -> None:

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from magnet_core.errors import StoreError
 from magnet_core.scoring.rubrics import WIDEST, Rubric, rubric_id
-from ui import care, scores, state, theme
-from ui.judging import MOST, Drawn, Watched, job_at_hand, line_of, link
+from ui import care, state, theme
+from ui.scoring import scores
+from ui.scoring.judging import MOST, Drawn, Watched, job_at_hand, line_of, link
 
 
 def own() -> Drawn:

@@ -23,7 +23,7 @@ from magnet_core.models import ModelFor
 from magnet_core.prompts import PromptSet
 from magnet_core.scoring import expectation
 from magnet_core.scoring.judge import JUDGE
-from ui.runner import Engine, OpenModels
+from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 

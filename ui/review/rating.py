@@ -13,8 +13,10 @@ import streamlit as st
 from magnet_core.domain import Session
 from magnet_core.errors import MagnetError
 from magnet_core.scoring.aspects import Aspect, Choice, Form, Pair, Review, Side, form
-from ui import desk_keys, rater, state, theme, transcript
-from ui.desk_comments import comments, drafted, pick_turn
+from ui import state, theme
+from ui.review import desk_keys, rater
+from ui.review.desk_comments import comments, drafted, pick_turn
+from ui.session import transcript
 from ui.state.desk import Place
 
 SIDES: tuple[Side, Side] = ("A", "B")

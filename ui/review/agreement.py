@@ -11,7 +11,7 @@ from magnet_core.scoring import results
 from magnet_core.scoring.agreement import FEWEST_COMMON, RELIABLE, TENTATIVE
 from magnet_core.scoring.aspects import Form, Review
 from magnet_core.scoring.results import Said
-from ui.rated import Duel, Source
+from ui.review.rated import Duel, Source
 
 NONE = "–"
 

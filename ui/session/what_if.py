@@ -10,9 +10,10 @@ import streamlit as st
 from magnet_core.domain import Attitude, Session
 from magnet_core.methods import METHODS, method_named
 from magnet_core.session import NOTHING, fork, kept
-from ui import forks, live, state, theme
-from ui.runner import Snapshot
-from ui.transcript import TYPED, chips, compared, says
+from ui import state, theme
+from ui.engine.runner import Snapshot
+from ui.session import forks, live
+from ui.session.transcript import TYPED, chips, compared, says
 
 KINDS = {"attitude": "Other attitude", "method": "Other method", "model": "Other model", "words": "Compare words"}
 SIDES = {"counsellor": "Counsellor", "client": "Client"}

@@ -11,11 +11,12 @@ from magnet_core.errors import MagnetError
 from magnet_core.scoring import results, review_files
 from magnet_core.scoring.agreement import Share, Strength
 from magnet_core.scoring.aspects import OVERALL, Form, Pair, Review, form
-from ui import charts, remarks, state, theme
-from ui.agreement import NONE, agreement, compare_with_people, number, orders, percent, sides
-from ui.authorship import authorship, in_common
-from ui.judging import dark, plot
-from ui.rated import Duel, Source, chosen, chosen_duel, unread
+from ui import charts, state, theme
+from ui.review import remarks
+from ui.review.agreement import NONE, agreement, compare_with_people, number, orders, percent, sides
+from ui.review.authorship import authorship, in_common
+from ui.review.rated import Duel, Source, chosen, chosen_duel, unread
+from ui.scoring.judging import dark, plot
 
 HOW = (
     '<p class="hint">An interval that covers 50 % shows no difference. “12 of 20”: 12 of 20 ratings were for one of the two, the others are '

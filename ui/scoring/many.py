@@ -15,9 +15,10 @@ from magnet_core.methods import METHODS
 from magnet_core.scoring.rules import Measure
 from magnet_core.scoring.tables import FEWEST, Judge, collapse, counts, figures, group, value_of
 from magnet_core.store import Entry
-from ui import charts, scores, state, theme
-from ui.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
-from ui.scorer import sheets_of
+from ui import charts, state, theme
+from ui.engine.scorer import sheets_of
+from ui.scoring import scores
+from ui.scoring.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
 
 BY: dict[str, Callable[[Entry], str]] = {
     "Attitude": lambda entry: theme.ATTITUDES[entry.attitude],

@@ -10,8 +10,9 @@ import streamlit as st
 from magnet_core.domain import Attitude, CbtTechnique
 from magnet_core.hints import Hint
 from magnet_core.profile_fields import Field, fields
-from ui import care, clients, state, theme
-from ui.clients import SECTIONS, Edit
+from ui import care, state, theme
+from ui.client import clients
+from ui.client.clients import SECTIONS, Edit
 
 EDITS = "clients_edits"
 """Where this browser session keeps the clients that are being written, by key."""

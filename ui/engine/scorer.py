@@ -23,7 +23,7 @@ from magnet_core.scoring.events import ItemRated, SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet
 from magnet_core.scoring.items import INSTRUMENTS, Scorecard
 from magnet_core.scoring.judge import SAMPLES, every_k_turns, score_all
-from ui.runner import Engine, OpenModels
+from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 

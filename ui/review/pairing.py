@@ -15,9 +15,9 @@ from magnet_core.scoring.aspects import Case, Pair, Review, form
 from magnet_core.scoring.queue import identical_among, pairs_among
 from magnet_core.scoring.results import titles_of
 from ui import state, theme
-from ui.authorship import authorship, in_common
-from ui.judging import MOST
-from ui.pair_reader import by_model
+from ui.review.authorship import authorship, in_common
+from ui.review.pair_reader import by_model
+from ui.scoring.judging import MOST
 
 
 def pairing() -> None:

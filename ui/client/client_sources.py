@@ -15,8 +15,9 @@ from magnet_core.drafting import Draft, Drafted
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.profile_fields import Content, fields, read_number
 from magnet_core.profile_files import LARGEST, Import, read_files
-from ui import care, clients, state, theme
-from ui.clients import Edit
+from ui import care, state, theme
+from ui.client import clients
+from ui.client.clients import Edit
 from ui.waiting import waited
 
 KINDS = ["json", "jsonl", "csv", "tsv"]

@@ -22,7 +22,7 @@ from magnet_core.domain import FanOut, Session
 from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.events import SessionFinished
 from magnet_core.meter import Budget, Limit, given_up
-from ui.runner import Engine, Lost, OpenModels
+from ui.engine.runner import Engine, Lost, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
 KEPT = 600.0
