@@ -52,7 +52,7 @@ from magnet_core.scoring.aspects import (
 )
 from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.pairs import judge_pair, read_verdicts
-from magnet_core.scoring.queue import case_of, identical_among, in_order, pairs_among
+from magnet_core.scoring.queue import case_of, identical_among, in_order, likely, pairs_among
 from magnet_core.store import Reviews, Store
 from tests.fakes import finished, rehearsed, reworded
 
@@ -120,6 +120,16 @@ def test_pairs_share_client_and_attitude_and_differ_in_what_made_them() -> None:
         Pair.of(case("a"), case("d", "plain", "ben"))
     with pytest.raises(SettingsError, match="itself"):
         Pair.of(case("a"), case("a"))
+
+
+def test_the_two_ways_of_making_that_share_most_clients_are_proposed() -> None:
+    cases = [
+        case("a", "single-agent"), case("b", "magnet", "ben"), case("c", "plain", "ben"), case("d", "magnet", "cy"),
+        case("e", "plain", "cy"), case("f", "single-agent", "cy"),
+    ]  # fmt: skip
+    makers = [maker("single-agent"), MAGNET, PLAIN]
+    assert likely(cases, makers) == (MAGNET, PLAIN)
+    assert likely(cases[:2], makers) == () and likely([], []) == ()
 
 
 def test_sessions_with_the_same_words_are_no_pair_and_are_counted() -> None:

@@ -62,6 +62,9 @@ def test_an_own_price_prices_what_was_made_before(endpoint: Callable[..., LlmSer
 def test_numbers_are_numbers_and_what_is_missing_is_no_number(endpoint: Start) -> None:
     session = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), 12, method="plain")
     at = page_with(PAGE, rehearsed_once(3), session, trace_view="many")
+    cost = session_cost(session, state.spending.prices())
+    assert f"tokens read <b>{cost.prompt_tokens:,}</b>" in words(at) and "sessions <b>1</b>" not in words(at)
+    assert "The rehearsal, in 1 more, uses no tokens" in words(at)
     shown = table(at, "Cost by session")
     assert set(shown.select_dtypes("number").columns) == set(shown.columns) - {"Session"}
     by_calls = shown.sort_values("Calls")

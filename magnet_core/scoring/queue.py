@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
@@ -31,6 +31,14 @@ def pairs_among(cases: Sequence[Case], makers: Collection[Configuration], most: 
         if not pair.identical:
             found[key, frozenset(pair.makers)].append(pair)
     return [pair for pairs in found.values() for pair in sorted(pairs, key=lambda pair: pair.id)[:most]]
+
+
+def likely(cases: Sequence[Case], makers: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Return the two of some makers that share the most clients; of equals the first, none where no two share one."""
+    shared = Counter(frozenset(pair.makers) for pair in pairs_among(cases, makers))
+    order = list(combinations(makers, 2))
+    best = max(order, key=lambda two: shared[frozenset(two)], default=())
+    return best if best and shared[frozenset(best)] else ()
 
 
 def identical_among(cases: Sequence[Case], makers: Collection[Configuration]) -> int:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from magnet_core.errors import MagnetError
 from magnet_core.scoring.aspects import Case, Pair, Review, form
-from magnet_core.scoring.queue import identical_among, pairs_among
+from magnet_core.scoring.queue import identical_among, likely, pairs_among
 from magnet_core.scoring.results import titles_of
 from ui import state, theme
 from ui.review.authorship import authorship, in_common
@@ -51,8 +51,9 @@ def make(known: list[Pair]) -> None:
             "settings. Make them on the Compare page or the Session page, or many at once from the command line; then come back.</p></section>"
         )
         return
+    first = [maker.id for maker in likely(cases, list(titles))] or list(names)[:2]
     chosen = st.multiselect(
-        "Compare", list(names), default=list(names)[:2], key="pairs_makers", format_func=lambda id: names.get(id) or str(id), persist_state="session",
+        "Compare", list(names), default=first, key="pairs_makers", format_func=lambda id: names.get(id) or str(id), persist_state="session",
         help="How sessions were made, with the number of sessions. What all of them share is not named. Raters never see any of it.",
     )  # fmt: skip
     most = int(

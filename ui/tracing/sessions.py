@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from magnet_core.cast import REHEARSAL
 from magnet_core.costs import day_of, grouped, session_cost, together, waited, waits
 from magnet_core.domain import Session
 from magnet_core.scoring.compare import name_of
@@ -73,12 +74,18 @@ def many(traces: Sequence[Trace]) -> None:
     if not traced:
         tables.hint("No session here has recorded calls.")
         return
-    st.html(tables.facts(together([t.cost for t in traced]), sum(t.waited for t in traced), len(traced)))
-    if any(t.cost.price is None for t in traced):
-        known = [t.cost.price for t in traced if t.cost.price is not None]
+    paid = [t for t in traced if t.configuration.model != REHEARSAL]
+    told = paid or traced
+    st.html(tables.facts(together([t.cost for t in told]), sum(t.waited for t in told), len(told)))
+    if paid and len(paid) < len(traced):
+        tables.hint(
+            f"Of sessions with a language model. The rehearsal, in {len(traced) - len(paid)} more, uses no tokens and costs nothing."
+        )
+    if any(t.cost.price is None for t in paid):
+        known = [t.cost.price for t in paid if t.cost.price is not None]
         if known:
             tables.hint(
-                f"Prices are known of {len(known)} of {len(traced)} sessions: {tables.dollars(sum(known))} together."
+                f"Prices are known of {len(known)} of {len(paid)} sessions: {tables.dollars(sum(known))} together."
             )
     rows: list[Row] = []
     for configuration in dict.fromkeys(t.configuration for t in traced):
