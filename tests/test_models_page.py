@@ -250,6 +250,13 @@ def test_a_given_key_stays_with_its_server_and_can_be_forgotten(page: AppTest, e
     assert "Kept now for" not in words(page)
 
 
+def test_a_key_without_a_server_is_said_not_to_be_kept_yet(page: AppTest) -> None:
+    fill(page, "", key=KEY)
+    assert "This key is not kept yet" in words(page) and page.text_input(key="models_key_other").value == KEY
+    page.text_input(key="models_url_other").set_value("http://localhost:9/v1").run()
+    assert "A key is kept for this server." in words(page) and page.text_input(key="models_key_other").value == ""
+
+
 def test_agents_can_have_voices_of_their_own(page: AppTest, endpoint: Start) -> None:
     here, there = endpoint(), endpoint(models=("other-model",), key=KEY)
     fill(page, here.url)

@@ -28,7 +28,7 @@ from magnet_core.scoring.rules import measures
 from magnet_core.store import Store
 from tests.fakes import rehearsed
 from tests.llm_server import LlmServer, Start
-from tests.screen import fresh, page_with, until, words
+from tests.screen import fresh, in_library, page_with, until, words
 from tests.waiting import wait_until
 from ui import state
 from ui.engine.runner import Engine
@@ -37,6 +37,7 @@ from ui.scoring import rules, scores
 
 PAGE = "pages/judge/scores.py"
 USUAL = ("ctrs", "wai", "panas-before", "panas-after")
+MODEL = tables.Judge(name="test-model", kind="model")
 RUBRIC = Rubric(
     id="rubric-culture", title="Culture", question="Is culture taken up?", high=4, anchors={0: "Never.", 4: "Often."}
 )
@@ -208,6 +209,34 @@ def test_many_sessions_are_scored_grouped_and_compared() -> None:
     at.segmented_control(key="scores_view").set_value("one").run()
     assert "of 8 other sessions rated by the rules" in words(at)
     assert not at.exception
+
+
+def test_a_session_nobody_rated_bears_no_mark_of_a_judge() -> None:
+    at = page_with(PAGE, rehearsed(6), cast=Cast(default=Voice(model="test-model", base_url="http://localhost:9/v1")))
+    at.selectbox(key="scores_judge").set_value(MODEL).run()
+    assert "In plain words" in words(at) and "Counted in the text by rules." in words(at)
+    assert "Rated by a model" not in words(at) and "Read from the ratings" not in words(at)
+
+
+def test_many_sessions_begin_with_a_judge_that_has_rated() -> None:
+    session = in_library(rehearsed(6))
+    card = rate(session, "ctrs").model_copy(update={"judge": MODEL.name, "kind": MODEL.kind})
+    state.store().cards.save(card)
+    at = page_with(PAGE, session)
+    at.segmented_control(key="scores_view").set_value("many").run()
+    assert at.selectbox(key="scores_many_judge").value == MODEL and "No session here" not in words(at)
+    at.selectbox(key="scores_many_judge").set_value(tables.Judge(name="rules", kind="rule")).run()
+    assert f"{MODEL.title} has given it." in words(at)
+
+
+def test_how_a_job_ended_is_said_only_in_the_view_it_was_begun_in() -> None:
+    at = scored(page_with(PAGE, rehearsed(2)))
+    assert "Scored by the rules" in words(at)
+    for view in ("many", "own"):
+        at.segmented_control(key="scores_view").set_value(view).run()
+        assert "Scored by the rules" not in words(at)
+    at.segmented_control(key="scores_view").set_value("one").run()
+    assert "Scored by the rules" in words(at)
 
 
 def test_what_the_rules_count_is_shown_over_many_sessions_without_any_judge(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,6 +493,11 @@ def test_a_rubric_is_built_tried_and_used(endpoint: Start) -> None:
     assert state.store().cards.of(session.id) == []
     at.button(key="rubric_save").click().run()
     [rubric] = state.store().rubrics.all()
+    assert at.text_input(key="rubric_title").value == rubric.title and "Saved as it stands here." in words(at)
+    at.button(key="rubric_try").click().run()
+    assert "Give it a name." not in words(at), "what is saved stays in the form and can be tried"
+    until(at, lambda at: not at.button(key="rubric_try").disabled)
+    assert at.button(key="rubric_leave").label == "Begin a new one"
     assert rubric.anchors == {0: "Never.", 4: "Wherever it fits."} and "&lt;b&gt;background" in words(at)
     at.segmented_control(key="scores_view").set_value("one").run()
     at.selectbox(key="scores_judge").set_value(tables.Judge(name="test-model", kind="model")).run()

@@ -173,7 +173,7 @@ def test_a_key_is_asked_for_and_never_kept(endpoint: Start, tmp_path: Path) -> N
     press(at, again())
     assert cast_of(at).default.model == REHEARSAL, "it waits for its key"
     assert at.text_input(key="models_url_other").value == server.url
-    assert f"Type the key for {server.url.removesuffix('/v1')}, press Enter" in words(at)
+    assert f"Type the key for {server.url.removesuffix('/v1')}, then press" in words(at)
     assert ".st-key-models_key_other input" in words(at), "the cursor is put into the field"
     at.text_input(key="models_key_other").set_value(KEY).run()
     assert "Type the key" not in words(at) and ".st-key-models_key_other input" not in words(at)
@@ -219,6 +219,7 @@ def test_a_use_can_go_unremembered_and_what_is_remembered_be_forgotten(endpoint:
     press(at, again(4).replace("again", "forget"))
     assert remembered() == ["model-4", "model-3", "model-2", "model-1"]
     assert cast_of(at).default.model == "test-model", "what speaks goes on"
+    assert "Forget all" in [box.proto.popover.label for box in at.get("popover")], "it asks first"
     press(at, "models_forget_all")
     assert remembered() == [] and "Used before" not in words(at)
 

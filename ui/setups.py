@@ -38,7 +38,9 @@ def used_before() -> None:
             with st.expander(f"{len(earlier)} earlier", key="models_earlier"):
                 for setup in earlier:
                     row(setup)
-        st.button("Forget all", icon=":material/delete_sweep:", key="models_forget_all", on_click=state.setups.forget_all)
+        with st.popover("Forget all", icon=":material/delete_sweep:", key="models_forget_all_ask"):
+            st.markdown("They are forgotten for everybody who uses this app. What speaks now goes on.")
+            st.button("Forget them now", key="models_forget_all", on_click=state.setups.forget_all)
 
 
 def row(setup: Setup) -> None:
@@ -115,7 +117,7 @@ def ask_for_keys() -> None:
     keys = "the key" if len(servers) == 1 else "the keys"
     st.html(
         '<p class="remark" role="status">The fields are filled again, but keys are not remembered. Type '
-        f"{keys} for {escape(' and '.join(servers))}, press Enter, then “Use from the next turn on”.</p>"
+        f"{keys} for {escape(' and '.join(servers))}, then press “Use from the next turn on”.</p>"
     )
 
 

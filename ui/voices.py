@@ -118,7 +118,7 @@ def amiss(fields: Fields) -> Amiss:
     try:
         check_key(fields.typed_key)
         if fields.needs_key and not fields.key:
-            missing["key"] = "This service asks for a key; press Enter when you have typed it."
+            missing["key"] = "This service asks for a key."
     except SettingsError as error:
         wrong["key"] = str(error)
     if not fields.model.strip():

@@ -29,6 +29,7 @@ from ui.scoring.judging import (
     Drawn,
     Watched,
     begin,
+    begun_in,
     can_rate,
     job_at_hand,
     line_of,
@@ -199,7 +200,7 @@ def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
                 f"{escape(who)}. What can be counted without a score is here already.</p></section>"
             )
         if lines:
-            st.html(scores.reading(lines, judge))
+            st.html(scores.reading(lines, judge if held else None))
         if judge == BY_RULES:
             st.html(f'<p class="hint">{escape(NOTICE)}</p>')
         if judge.words:
@@ -275,7 +276,7 @@ def page() -> None:
         job, slot = {"one": one, "many": many.many, "own": rubrics.own}[cast(str, view or "one")]()
     if job is None or slot is None:
         return
-    if job.live or state.kept("scores_job") == job.seen.id:
+    if job.live or begun_in(view or "one") == job.seen.id:
         slot.html(scores.progress(job.seen))
     if job.live:
         watch(job, slot)

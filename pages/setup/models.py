@@ -14,7 +14,7 @@ from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError
 from magnet_core.models.check import known_models
 from magnet_core.models.openai import OPENAI_URL
-from ui import setups, state, theme, voices
+from ui import key_fields, setups, state, theme, voices
 from ui.tracing import limit
 from ui.voices import Amiss, Fields, Source
 from ui.waiting import waited
@@ -47,7 +47,9 @@ def key_field(name: str, address: str, label: str, found: Amiss, asked: bool, pr
     elif environment:
         told = "A key is set in the environment."
     else:
-        told = "Press Enter to keep it."
+        told = "It is kept as soon as you leave the field."
+    if state.kept(name) and not state.voices.server_of(url):
+        told = "This key is not kept yet: a key is kept for one server, so give the address first."
     st.text_input(
         label, key=name, type="password", autocomplete="off", on_change=state.voices.take_key, args=(name, address),
         placeholder="••••••••" if own or environment else "Mostly not needed here" if preset and not preset.needs_key else "",
@@ -315,12 +317,13 @@ def page() -> None:
         st.html(voices.speaking(now))
         if voices.distinct(now):
             st.button("Back to Rehearsal", icon=":material/undo:", key="models_back", on_click=back)
-        limit.small()
-        setups.used_before()
         for voice, verdict in state.kept("models_verdicts", []):
             st.html(voices.verdict(voice, verdict))
+        limit.small()
         keys()
+        setups.used_before()
     setups.put_cursor()
+    key_fields.take_when_left()
 
 
 def to_the_session() -> None:

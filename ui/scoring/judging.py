@@ -65,7 +65,18 @@ def begin(session: Session, judge: Judge, instruments: list[str], samples: int, 
         sheets = state.scores.in_words_of(judge, sheets_of(instruments, [rubric.sheet for rubric in state.scores.rubrics()]))
     except PromptError as error:
         return state.say(str(error))
-    state.keep("scores_job", state.scores.score([session], state.scores.order(judge.name, sheets, samples), every=every))
+    look_at(state.scores.score([session], state.scores.order(judge.name, sheets, samples), every=every), "one")
+
+
+def look_at(job: str, view: str) -> None:
+    """Let the page look at a job that was begun in one of its views."""
+    state.keep("scores_job", job)
+    state.keep("scores_job_view", view)
+
+
+def begun_in(view: str) -> str:
+    """Return the job that was begun in a view last: how it ended is said there and in no other view."""
+    return state.kept("scores_job", "") if state.kept("scores_job_view") == view else ""
 
 
 @dataclass(frozen=True, slots=True)

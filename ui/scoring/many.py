@@ -18,7 +18,7 @@ from magnet_core.store import Entry
 from ui import charts, state, theme
 from ui.engine.scorer import sheets_of
 from ui.scoring import scores
-from ui.scoring.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, nothing_yet, plot
+from ui.scoring.judging import BY_RULES, MOST, USUAL, Drawn, Watched, can_rate, dark, job_at_hand, look_at, nothing_yet, plot
 
 BY: dict[str, Callable[[Entry], str]] = {
     "Attitude": lambda entry: theme.ATTITUDES[entry.attitude],
@@ -58,6 +58,7 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     """Draw one figure of all scored sessions by group, of one judge at a time or with the judges as groups."""
     held = {key: cards for key, cards in state.scores.by_judge(state.scores.all_cards()).items() if key[0] in entries}
     judges = list(dict.fromkeys([BY_RULES, *(by for _, by in held)]))
+    begin_with(judges, [by for _, by in held])
     known = figures(rubric.item for rubric in state.scores.rubrics())
     rules = counts()
     titles = {k: f.title for k, f in known.items()} | {f"{COUNT}{m.name}": f"Counted: {m.title}" for m in rules.values()}
@@ -94,10 +95,10 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
                 groups_of.setdefault(name, []).append(value_of(figure, cards))
     found = [group(name, values) for name, values in sorted(groups_of.items())]
     if not found:
-        st.html(
-            f'<p class="hint">No session here has this score from {escape(judge.title)}. “Score the rest” rates those that have none.</p>'
+        rated = (
+            by for (id, by), cards in held.items() if wanted(entries[id]) and not cards.keys().isdisjoint(figure.instruments)
         )
-        return
+        return unscored(judge, list(dict.fromkeys(rated)))
     if by == "Judge":
         st.html(
             '<p class="remark">Each row is a judge of its own kind. Rules and models do not measure on the same scale: compare within a row.</p>'
@@ -118,6 +119,25 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
                            icon=":material/download:", key="scores_table_csv")  # fmt: skip
         st.download_button("All ratings as CSV", partial(scores.csv_of, every), "scores.csv", "text/csv", on_click="ignore",
                            icon=":material/download:", key="scores_all_csv")  # fmt: skip
+
+
+def begin_with(judges: list[Judge], rated: list[Judge]) -> None:
+    """Choose the first judge that is shown: the one of the view of one session where it has rated, or else one that has."""
+    if state.kept("scores_many_judge") in judges:
+        return
+    first = state.kept("scores_judge", BY_RULES)
+    state.keep("scores_many_judge", next((judge for judge in (first, BY_RULES, *rated) if judge in rated), BY_RULES))
+
+
+def unscored(judge: Judge, others: list[Judge]) -> None:
+    """Say that a judge has given a score to no session here, and which judges have."""
+    have = (
+        f" {' and '.join(other.title for other in others)} {'has' if len(others) == 1 else 'have'} given it."
+        if others
+        else ""
+    )
+    rest = " “Score the rest” rates those that have none." if can_rate(judge) else ""
+    st.html(f'<p class="hint">{escape(f"No session here has this score from {judge.title}.{have}{rest}")}</p>')
 
 
 def counted(entries: dict[str, Entry], measure: Measure, by: str) -> None:
@@ -196,7 +216,7 @@ def begin_rest(ids: list[str], judge: Judge) -> None:
         sheets = state.scores.in_words_of(judge, sheets_of(USUAL))
     except PromptError as error:
         return state.say(str(error))
-    state.keep("scores_job", state.scores.score(ids, state.scores.order(judge.name, sheets)))
+    look_at(state.scores.score(ids, state.scores.order(judge.name, sheets)), "many")
 
 
 def picks(entries: dict[str, Entry]) -> None:

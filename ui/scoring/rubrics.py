@@ -11,7 +11,7 @@ from magnet_core.errors import StoreError
 from magnet_core.scoring.rubrics import WIDEST, Rubric, rubric_id
 from ui import care, state, theme
 from ui.scoring import scores
-from ui.scoring.judging import MOST, Drawn, Watched, job_at_hand, line_of, link
+from ui.scoring.judging import MOST, Drawn, Watched, job_at_hand, line_of, link, look_at
 
 
 def own() -> Drawn:
@@ -126,14 +126,14 @@ def free_id(title: str) -> str:
 
 
 def save(rubric: Rubric | None) -> None:
-    """Keep a rubric; where it is not whole, say from now on what is amiss."""
+    """Keep a rubric, which stays in the form; where it is not whole, say from now on what is amiss."""
     if rubric is None:
         return state.keep("rubric_asked", True)
     try:
         state.store().rubrics.save(rubric)
     except StoreError as error:
         return state.say(str(error))
-    edit(None)
+    edit(rubric)
 
 
 def attempt(rubric: Rubric | None, id: str) -> None:
@@ -143,7 +143,7 @@ def attempt(rubric: Rubric | None, id: str) -> None:
         return state.keep("rubric_asked", True)
     wanted = state.scores.order(state.voices.judge_model(), [rubric.sheet], kept=False)
     state.keep("rubric_job", state.scores.score([session], wanted))
-    state.keep("scores_job", state.kept("rubric_job"))
+    look_at(state.kept("rubric_job"), "own")
 
 
 def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
@@ -151,7 +151,11 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         st.button("Save", type="primary", icon=":material/save:", key="rubric_save", on_click=save, args=(rubric,))
         if editing:
-            st.button("Leave it as it was", key="rubric_leave", on_click=edit, args=(None,))
+            saved = rubric == editing
+            away = "Begin a new one" if saved else "Leave it as it was"
+            st.button(away, key="rubric_leave", on_click=edit, args=(None,))
+            if saved:
+                st.html('<p class="hint" role="status">Saved as it stands here.</p>', width="content")
     entries = [entry for entry in state.sessions.recent(MOST) if entry.turns]
     model = state.voices.judge_model()
     slot = None

@@ -91,7 +91,8 @@ def over_turns(
             disabled=live or not here or not known or len(session.turns) < every,
             help="Rates the session as it stood after every so many turns.",
         )  # fmt: skip
-    st.html(scores.kind_mark(judge))
+    if cards:
+        st.html(scores.kind_mark(judge))
     points: dict[tuple[str, int], Scorecard] = {(card.instrument, card.turns): card for card in cards}
     drawn = False
     for title, name, low, high, scales in (

@@ -43,21 +43,26 @@ def kind_mark(judge: Judge) -> str:
     return f'<span class="kind {judge.kind}">{escape(words)}</span>'
 
 
-def reading(lines: Sequence[Line], judge: Judge) -> str:
-    """Return what the scores say in plain words."""
+def reading(lines: Sequence[Line], judge: Judge | None) -> str:
+    """Return what the scores say in plain words; without a judge nobody has rated, and they are what is counted in the text."""
     said = "".join(
         f'<li class="{line.tone}"><b class="tone">{ABOUT[line.about]}</b><span>{escape(line.text)}</span></li>'
         for line in lines
     )
-    whence = (
-        "Read from the ratings of the rules and from what they count in the text."
-        if judge.kind == "rule"
-        else f"Read from the ratings of {judge.name}; the reasons and the counts were found in the text by rules."
-    )
+    mark = kind_mark(judge) if judge else ""
     return (
-        f'<section class="card plain-words"><header><h3>In plain words</h3>{kind_mark(judge)}</header>'
-        f'<ul>{said}</ul><p class="hint">{escape(whence)}</p></section>'
+        f'<section class="card plain-words"><header><h3>In plain words</h3>{mark}</header>'
+        f'<ul>{said}</ul><p class="hint">{escape(_whence(judge))}</p></section>'
     )
+
+
+def _whence(judge: Judge | None) -> str:
+    """Return what a reading rests on, in a sentence."""
+    if judge is None:
+        return "Counted in the text by rules."
+    if judge.kind == "rule":
+        return "Read from the ratings of the rules and from what they count in the text."
+    return f"Read from the ratings of {judge.name}; the reasons and the counts were found in the text by rules."
 
 
 def scale_means(judge: Judge, card: Scorecard, scales: Sequence[str], high: int, place: str = "") -> str:
