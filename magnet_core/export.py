@@ -20,7 +20,7 @@ from typing import Any
 from magnet_core import profiles
 from magnet_core.domain import Plan, Prompt, Session
 from magnet_core.profile_files import BOM, OWN, cell, profiles_json
-from magnet_core.report import page
+from magnet_core.report import CHOSEN_BEFORE, page
 
 
 def native(session: Session) -> str:
@@ -165,7 +165,8 @@ def markdown(session: Session) -> str:
     lines += ["## Dialogue", ""]
     for row in rows(session):
         by_person = ["chosen by a person"] if row["choice_by_person"] else []
-        note = f" ({', '.join([*row['techniques'], *by_person])})" if row["techniques"] else ""
+        before = [CHOSEN_BEFORE] if "counsellor" in row["typed"] else []
+        note = f" ({', '.join([*row['techniques'], *by_person, *before])})" if row["techniques"] else ""
         lines += [f"### Turn {row['turn']}{note}" if row["turn"] else "### Opening", ""]
         for speaker in ("counsellor", "client"):
             typed = " (typed by a person)" if speaker in row["typed"] else ""

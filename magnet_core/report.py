@@ -59,6 +59,9 @@ $turns
 """
 )
 
+CHOSEN_BEFORE = "chosen before the words were typed"
+"""What is said of the techniques of a turn whose message a person typed: they led another message."""
+
 
 def page(session: Session, facts: Iterable[tuple[str, str]], rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the page of a session, with facts to name above and its turns as `export.rows` gives them."""
@@ -85,7 +88,8 @@ def _plan(plan: Plan) -> str:
 def _turn(row: Mapping[str, Any]) -> str:
     step = f", plan step {row['plan_step']}" if row["plan_step"] else ""
     by_person = ", chosen by a person" if row["choice_by_person"] else ""
-    chosen = f": {', '.join(row['techniques'])}{step}{by_person}" if row["techniques"] else ""
+    before = f", {CHOSEN_BEFORE}" if "counsellor" in row["typed"] else ""
+    chosen = f": {', '.join(row['techniques'])}{step}{by_person}{before}" if row["techniques"] else ""
     said = "\n".join(_said(speaker, row) for speaker in ("counsellor", "client"))
     flags = "".join(f'<p class="flag">Flag, {escape(flag)}</p>' for flag in row["flags"])
     drafts = "".join(f"<li><b>{escape(name)}</b>: {escape(text)}</li>" for name, text in row["candidates"].items())

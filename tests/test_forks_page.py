@@ -18,6 +18,7 @@ from magnet_core.session import prompt_of
 from tests.llm_server import LlmServer
 from tests.screen import fresh, idle, shown_session, take, until, words
 from ui import state
+from ui.session import whole
 
 
 def stored(at: AppTest) -> Session:
@@ -107,6 +108,41 @@ def test_an_edited_message_is_a_fork_and_marked_everywhere(begun: AppTest, speak
     for number, one in enumerate(forked.turns, 1):
         for call in one.calls:
             assert prompt_of(state.forks.maker_of(forked, number), number, call)
+
+
+def test_typed_words_do_not_keep_the_techniques_of_the_message_they_replaced(begun: AppTest) -> None:
+    first = stored(begun)
+    assert words(begun).count('class="chips"') == 3, "two messages, and the choice of the turn looked at"
+    open_tab(begun, "Change")
+    open_box(begun, "change_message")
+    begun.text_area(key=f"edit_counsellor_{first.id}_2").set_value("It is raining here.")
+    take(begun, "edit_counsellor_go")
+    forked = stored(begun)
+    assert forked.turns[1].choice == first.turns[1].choice
+    open_tab(begun, "This turn")
+    assert words(begun).count('class="chips"') == 2 and "Chosen before a person typed" in words(begun)
+    open_tab(begun, "What if")
+    assert words(begun).count('class="chips"') == 1
+    for text in (markdown(forked), html(forked)):
+        assert text.count("chosen before the words were typed") == 1
+    assert "In turn 2 the techniques were chosen before" in whole.heat(forked, 2)
+    assert "chosen before" not in whole.heat(first, 2) + markdown(first) + html(first)
+
+
+def test_recent_sessions_tell_forks_apart_and_close_when_one_is_opened(begun: AppTest) -> None:
+    first = stored(begun)
+    state.store().rename(first.id, "The <b>first</b> talk")
+    open_tab(begun, "Change")
+    open_box(begun, "change_again")
+    take(begun, "rerun")
+    forked = stored(begun)
+    open_box(begun, "recent")
+    assert "The &lt;b&gt;first&lt;/b&gt; talk" in words(begun) and words(begun).count("forked at turn 2") == 1
+    here, other = begun.button(key=f"open_{forked.id}"), begun.button(key=f"open_{first.id}")
+    assert (here.label, here.disabled) == ("Shown now", True) and (other.label, other.disabled) == ("Open", False)
+    other.click().run()
+    assert shown_session(begun) == first.id
+    assert not [b for b in begun.button if (b.key or "").startswith("open_")], "the list covers nothing"
 
 
 def test_risk_words_that_are_typed_open_the_crisis_resources(begun: AppTest) -> None:
@@ -305,6 +341,57 @@ def test_a_person_sits_as_the_counsellor_for_the_session_with_drafts_as_hints(be
     take(begun, "stand_up")
     after = stored(begun)
     assert len(after.turns) == 4 and after.turns[3].typed == ()
+
+
+def test_while_a_person_is_waited_for_nothing_speaks_in_their_place(begun: AppTest) -> None:
+    other = fresh(address={"session": shown_session(begun)}).run()
+    open_box(begun, "seat")
+    begun.radio(key="seat_stays").set_value(True).run()
+    take(begun, "seat_go")
+    session = stored(begun)
+    field = f"say_{session.id}_3_client"
+    for key in ("next", "play"):
+        assert begun.button(key=key).disabled and begun.button(key=key).help == state.runs.SPEAK_FIRST
+    other.button(key="next").click().run()
+    assert any("has not spoken yet" in warning.value for warning in other.warning), "a window drawn before they sat down"
+    assert "You sit as Mei Lin Chow" in words(begun.run()) and stored(begun) == session
+    open_tab(begun, "Change")
+    begun.button(key="back").click().run()
+    assert not [e for e in begun.expander if e.label.startswith("Choose the techniques of turn 3")]
+    begun.button(key="latest").click().run()
+    begun.text_area(key=field).set_value("It is raining here.")
+    take(begun, "say_go")
+    assert stored(begun).turns[2].reply.text == "It is raining here."
+    assert "Turn 4 waits for your words" in words(begun)
+    take(begun, "stand_up")
+    assert not begun.button(key="next").disabled and not begun.button(key="next").help
+    take(begun, "next")
+    assert [turn.typed for turn in stored(begun).turns[2:]] == [("client",), (), ()]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_seat_for_the_session_is_kept_over_a_stop_until_it_is_left(
+    begun: AppTest, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    quick = state.voices.PACES
+    monkeypatch.setattr("ui.state.voices.PACES", dict.fromkeys(quick, 5.0))
+    open_box(begun, "seat")
+    begun.radio(key="seat_stays").set_value(True).run()
+    begun.button(key="seat_go").click().run()
+    begun.button(key="stop").click().run()
+    until(begun, idle)
+    assert "You still sit as Mei Lin Chow" in words(begun)
+    begun.button(key="next").click().run()
+    begun.button(key="stop").click().run()
+    until(begun, idle)
+    assert "You still sit as Mei Lin Chow" in words(begun)
+    monkeypatch.setattr("ui.state.voices.PACES", quick)
+    if leaves:
+        begun.button(key="drop_seat").click().run()
+        assert "You still sit" not in words(begun)
+    take(begun, "next")
+    assert ("You sit as Mei Lin Chow. Turn 3 waits" in words(begun)) is not leaves
+    assert len(stored(begun).turns) == (3 if leaves else 2)
 
 
 def test_a_recording_plays_what_a_person_typed(begun: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

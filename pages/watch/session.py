@@ -12,6 +12,7 @@ from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
+from magnet_core.store import Entry
 from ui import care, state, theme
 from ui.engine.runner import Run, Snapshot
 from ui.scoring import rules
@@ -87,7 +88,7 @@ def top(session: Session, snap: Snapshot | None) -> None:
                     st.button(
                         "Set up this session", type="primary", key="new_go", on_click=state.sessions.prepare, args=(wanted,)
                     )
-            recent()
+            recent(session)
 
 
 def view() -> None:
@@ -131,8 +132,8 @@ def _facts(session: Session, begun: bool) -> str:
     return f'<div class="facts">{"".join(f"<span>{fact}</span>" for fact in facts)}</div>'
 
 
-def recent() -> None:
-    """Draw the list of recent sessions, read when it is opened."""
+def recent(session: Session) -> None:
+    """Draw the list of recent sessions, read when it is opened; the one at hand is marked."""
     box = st.popover("Recent", icon=":material/history:", key="recent", on_change="rerun")
     if not box.open:
         return
@@ -141,16 +142,26 @@ def recent() -> None:
         if not entries:
             st.markdown("No session has been kept yet. A session is kept from its plan or first turn on.")
         for entry in entries:
+            here = entry.id == session.id
             with st.container(horizontal=True, vertical_alignment="center", key=f"recent_{entry.id}", width=520):
-                method = METHODS[entry.method].title if entry.method in METHODS else entry.method
-                done = "finished" if entry.ended else f"of {entry.max_turns}"
-                when = f"{entry.updated:%d %b %Y, %H:%M}"
-                line = f"{escape(method)} · {entry.attitude} · {entry.turns} {'turn' if entry.turns == 1 else 'turns'} {done} · {escape(entry.model)} · {when}"
-                st.html(f'<p class="says"><b>{escape(entry.client)}</b></p><p class="hint">{line}</p>', width="stretch")
-                st.button("Open", key=f"open_{entry.id}", on_click=_open, args=(entry.id,))
+                st.html(_entry(entry), width="stretch")
+                st.button(
+                    "Shown now" if here else "Open", key=f"open_{entry.id}", on_click=_open, args=(entry.id,), disabled=here
+                )
+
+
+def _entry(entry: Entry) -> str:
+    method = METHODS[entry.method].title if entry.method in METHODS else entry.method
+    turns = f"{entry.turns} {'turn' if entry.turns == 1 else 'turns'}"
+    done = "finished" if entry.ended else f"of {entry.max_turns}"
+    facts = [method, entry.attitude, f"{turns} {done}", entry.model, f"{entry.updated:%d %b %Y, %H:%M}"]
+    name = f"<b>{escape(entry.title or entry.client)}</b>{f', {escape(entry.client)}' if entry.title else ''}"
+    fork = f" · forked at turn {entry.shared + 1}" if entry.parent else ""
+    return f'<p class="says">{name}{fork}</p><p class="hint">{escape(" · ".join(fact for fact in facts if fact))}</p>'
 
 
 def _open(id: str) -> None:
+    state.keep("recent", False)
     state.sessions.open_stored(id)
 
 
@@ -161,15 +172,16 @@ def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: in
     to_the_end = running and (not mine or (snap is not None and snap.goal == "end"))
     stoppable = running and mine and snap is not None and snap.state == "running"
     playing = state.view.showing_recording()
-    ended = session.ended
+    ended, awaited = session.ended, snap is not None and snap.state == "waiting"
+    speak_first = state.runs.SPEAK_FIRST if awaited else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls"):
         st.button(
             "Next turn", type="primary", icon=":material/skip_next:", key="next", shortcut="N", on_click=state.runs.go,
-            args=(session, "turn"), disabled=running or ended or playing,
+            args=(session, "turn"), disabled=running or ended or playing or awaited, help=speak_first,
         )  # fmt: skip
         st.button(
             "Play to the end", icon=":material/play_arrow:", key="play", shortcut="P", on_click=state.runs.go,
-            args=(session, "end"), disabled=ended or playing or to_the_end,
+            args=(session, "end"), disabled=ended or playing or to_the_end or awaited, help=speak_first,
         )  # fmt: skip
         st.button(
             "Stop", icon=":material/stop:", key="stop", shortcut="S", on_click=state.runs.stop, args=(run,),
@@ -188,7 +200,7 @@ def controls(session: Session, run: Run | None, snap: Snapshot | None, shown: in
                 disabled=running, help="Plays this session's words again at a chosen speed. No model is asked.",
             )  # fmt: skip
         if not playing:
-            seat.chairs(session, disabled=running or ended or (snap is not None and snap.state == "waiting"))
+            seat.chairs(session, disabled=running or ended or awaited)
         view()
         st.space("stretch")
         looking(session, shown, newest)
@@ -242,6 +254,10 @@ def notes(session: Session, snap: Snapshot | None) -> None:
             named = ", ".join(theme.LOOKS[t].title for t in snap.given.choice.techniques)
             remark(f"Stopped. The techniques chosen by hand ({named}) still lead the next turn.")
             st.button("Let the team choose", key="drop_choice", on_click=state.runs.drop_given, args=(session,))
+    elif snap.state == "stopped" and snap.seat and snap.seat.stays and not session.ended:
+        with st.container(horizontal=True, vertical_alignment="center", key="seated"):
+            remark(f"Stopped. You still sit as {seat.named(session, snap.seat)}.")
+            st.button("Leave the seat", key="drop_seat", on_click=state.runs.drop_seat, args=(session,))
     elif snap.state == "paused":
         remark(f"Paused at the end of a turn, because nobody was watching. {kept} Next turn or Play goes on.")
     elif snap.live and not snap.mine:

@@ -11,7 +11,7 @@ from magnet_core.scoring.compare.numbers import number
 from magnet_core.scoring.items import Instrument, Scorecard
 from magnet_core.scoring.tables import Judge, figures, value_of
 from ui import theme
-from ui.session.transcript import chips, compared, flags, message, says
+from ui.session.transcript import compared, flags, led_by, message, says
 
 TIED = "\u00a0"
 """A space that keeps the ends of a scale on one line."""
@@ -93,13 +93,13 @@ def _side(turn: Turn | None, session: Session, before: Turn | None, one: Line, s
         + ('<p class="hint">The client ended the session here.</p>' if one.ends[side] else "")
     )
     if before is None:
-        counsellor = message("counsellor", "Counsellor", turn.response, below=chips(turn.choice))
+        counsellor = message("counsellor", "Counsellor", turn.response, below=led_by(turn))
         return counsellor + message("client", session.profile.name, turn.reply.text) + below
     spoken = "".join(
         f'<div class="said {speaker}"><div class="who">{escape(name)}</div>'
         f"{compared(old, new) if speaker in one.differs else says(new)}{under}</div>"
         for speaker, name, old, new, under in (
-            ("counsellor", "Counsellor", before.response, turn.response, chips(turn.choice)),
+            ("counsellor", "Counsellor", before.response, turn.response, led_by(turn)),
             ("client", session.profile.name, before.reply.text, turn.reply.text, ""),
         )
     )

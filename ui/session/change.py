@@ -24,7 +24,8 @@ def panel(session: Session, shown: int, snap: Snapshot | None) -> None:
         st.html('<p class="hint">After the first turn you can change any moment here and see what would have followed.</p>')
         return
     st.html('<p class="hint">Every change makes a fork beside this session, which stays as it is. Undo leads back.</p>')
-    if shown == len(session.turns) and not session.ended:
+    waiting = snap is not None and snap.state == "waiting"
+    if shown == len(session.turns) and not session.ended and not waiting:
         _next_turn(session)
     if shown:
         _this_turn(session, shown)

@@ -222,10 +222,19 @@ def choice_card(scene: Scene) -> str:
     if choice.by_person:
         words = choice.reason or "A person chose these, in place of the selector."
         head = '<header><h3>Techniques chosen</h3><span class="typed">by a person</span></header>'
-        return f'<div class="panel lead">{head}{chips(choice)}<p class="says quiet">{escape(words)}</p></div>'
+        return (
+            f'<div class="panel lead">{head}{chips(choice)}<p class="says quiet">{escape(words)}</p>{_before(scene)}</div>'
+        )
     named = chips(choice) or '<p class="flag">None of the five was named.</p>'
     body = says(choice.reason or choice.text, writing=one.status == "writing")
-    return f'<div class="panel lead">{head}{named}{body}{status(one, scene.live)}</div>'
+    return f'<div class="panel lead">{head}{named}{body}{_before(scene)}{status(one, scene.live)}</div>'
+
+
+def _before(scene: Scene) -> str:
+    """Say so where the message that a choice led is not the one that stands there."""
+    if "counsellor" not in scene.typed:
+        return ""
+    return '<p class="hint">Chosen before a person typed the counsellor\'s words.</p>'
 
 
 def panel(scene: Scene, technique: Technique) -> str:
@@ -320,7 +329,7 @@ def tail(snap: Snapshot) -> str:
     parts = ""
     if response:
         parts += message(
-            "counsellor", "Counsellor", response, writing=speaker.status == "writing", below=_chips_below(scene),
+            "counsellor", "Counsellor", response, writing=speaker.status == "writing", below=_below(scene),
             typed="counsellor" in scene.typed,
         )  # fmt: skip
     if client.status in ("waiting", "writing", "again", "done"):
@@ -332,9 +341,8 @@ def tail(snap: Snapshot) -> str:
     return f'<div class="talk">{exchange(heading, parts, snap.writing, looked=True, notes=note)}</div>'
 
 
-def _chips_below(scene: Scene) -> str:
-    row = chips(scene.choice)
-    return f'<div style="margin-top:6px">{row}</div>' if row else ""
+def _below(scene: Scene) -> str:
+    return "" if "counsellor" in scene.typed else transcript.below(chips(scene.choice))
 
 
 def _doing(scene: Scene) -> str:

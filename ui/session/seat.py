@@ -9,7 +9,7 @@ import streamlit as st
 
 from magnet_core.domain import Session, Speaker
 from ui import state, theme
-from ui.engine.runner import Snapshot
+from ui.engine.runner import Seat, Snapshot
 
 CHAIRS: dict[Speaker, str] = {"client": "The client", "counsellor": "The counsellor"}
 
@@ -30,6 +30,11 @@ def chairs(session: Session, *, disabled: bool) -> None:
         st.button("Sit down", type="primary", key="seat_go", on_click=_sit, args=(session, speaker, stays))
 
 
+def named(session: Session, seat: Seat) -> str:
+    """Return whose chair it is."""
+    return session.profile.name if seat.speaker == "client" else "the counsellor"
+
+
 def _sit(session: Session, speaker: Speaker, stays: bool) -> None:
     state.keep("seat", False)
     state.runs.take_seat(session, speaker, stays)
@@ -42,8 +47,8 @@ def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
     number = len(session.turns) + 1
     field = f"say_{session.id}_{number}_{seat.speaker}"
     with st.container(key="composer", gap="small"):
-        who = session.profile.name if seat.speaker == "client" else "the counsellor"
-        st.html(f'<p class="remark" role="status">You sit as {escape(who)}. Turn {number} waits for your words.</p>')
+        who = escape(named(session, seat))
+        st.html(f'<p class="remark" role="status">You sit as {who}. Turn {number} waits for your words.</p>')
         if not snap.mine:
             return False
         if hints and seat.speaker == "counsellor" and snap.given.candidates:
@@ -54,7 +59,9 @@ def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 sent = st.form_submit_button("Say it", type="primary", key="say_go", shortcut="Ctrl+Enter")
                 ends = seat.speaker == "client" and st.checkbox("and end the session", key=f"{field}_ends")
-                up = st.form_submit_button("Let the agents go on", type="tertiary", key="stand_up")
+                up = st.form_submit_button(
+                    "Leave the seat", type="tertiary", key="stand_up", help="The agents speak for you and go on."
+                )
     if sent:
         text = (state.kept(field) or "").strip()
         if not text:
@@ -62,7 +69,7 @@ def composer(session: Session, snap: Snapshot, *, hints: bool = True) -> bool:
         else:
             state.runs.say_typed(session, snap, text, bool(ends))
     elif up:
-        state.runs.go(session, "turn")
+        state.runs.leave_seat(session)
     return sent or up
 
 

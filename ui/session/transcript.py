@@ -28,6 +28,11 @@ def chips(choice: Choice | None) -> str:
     return f'<div class="chips">{"".join(theme.badge(t, name=True) for t in choice.techniques)}</div>'
 
 
+def led_by(turn: Turn) -> str:
+    """Return the techniques that led the counsellor's message; nothing where a person typed it, since they led another one."""
+    return "" if "counsellor" in turn.typed else chips(turn.choice)
+
+
 def flags(found: Iterable[Flag]) -> str:
     """Return notes a reader should see: amber, and red where a risk was recognised."""
     notes: list[str] = []
@@ -111,14 +116,14 @@ def one_exchange(session: Session, number: int) -> str:
 
 def _turn(number: int, turn: Turn, client: str, looked: bool) -> str:
     messages = message(
-        "counsellor", "Counsellor", turn.response, below=_below(turn.choice), typed="counsellor" in turn.typed
+        "counsellor", "Counsellor", turn.response, below=below(led_by(turn)), typed="counsellor" in turn.typed
     )
     messages += message("client", client, turn.reply.text, typed="client" in turn.typed)
     return exchange(f"Turn {number}", messages, number, looked=looked, notes=flags(turn.flags))
 
 
-def _below(choice: Choice | None) -> str:
-    row = chips(choice)
+def below(row: str) -> str:
+    """Return a row of techniques as it stands under a message."""
     return f'<div style="margin-top:6px">{row}</div>' if row else ""
 
 

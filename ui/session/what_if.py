@@ -13,7 +13,7 @@ from magnet_core.session import NOTHING, fork, kept
 from ui import state, theme
 from ui.engine.runner import Snapshot
 from ui.session import forks, live
-from ui.session.transcript import TYPED, chips, compared, says
+from ui.session.transcript import TYPED, compared, led_by, says
 
 KINDS = {"attitude": "Other attitude", "method": "Other method", "model": "Other model", "words": "Compare words"}
 SIDES = {"counsellor": "Counsellor", "client": "Client"}
@@ -134,9 +134,7 @@ def _beside(session: Session, shown: int, mine: str, other: str, id: str | None,
     mark = _mark_words(bool(id))
     left, right = st.columns(2, gap="small")
     with left:
-        st.html(
-            _one(f"{mine}: counsellor", says(turn.response) + chips(turn.choice), session, shown, "counsellor", here=True)
-        )
+        st.html(_one(f"{mine}: counsellor", says(turn.response) + led_by(turn), session, shown, "counsellor", here=True))
         st.html(_one("Client", says(turn.reply.text), session, shown, "client", here=True))
     with right:
         if id:
@@ -164,7 +162,7 @@ def _other(
         olds = {"counsellor": before, "client": (reply_before or before) if before is not None else None}
         for side in sides:
             body = says(texts[side]) if before is None else compared(olds[side] or "", texts[side])
-            body += chips(turn.choice) if side == "counsellor" else ""
+            body += led_by(turn) if side == "counsellor" else ""
             st.html(_one(title if side == sides[0] else "Client", body))
         st.button("Go on with this one", key=f"take_{id}", on_click=state.forks.walk_to, args=(id, shown),
                   disabled=not free or bool(snap and snap.live))  # fmt: skip

@@ -53,8 +53,17 @@ def heat(session: Session, shown: int) -> str:
         steps = f'<tr class="steps"><th scope="row">Plan step</th>{cells}<td></td></tr>'
     return (
         '<div class="card"><header><h3>Techniques, turn by turn</h3></header><div class="scroll"><table class="heat">'
-        f"<thead><tr><th></th>{head}<th>all</th></tr></thead><tbody>{rows}{steps}</tbody></table></div></div>"
+        f"<thead><tr><th></th>{head}<th>all</th></tr></thead><tbody>{rows}{steps}</tbody></table></div>{_typed(session)}</div>"
     )
+
+
+def _typed(session: Session) -> str:
+    """Name the turns whose techniques were chosen before a person typed the words."""
+    turns = [n for n, turn in enumerate(session.turns, 1) if turn.choice and "counsellor" in turn.typed]
+    if not turns:
+        return ""
+    named = f"turn{'s' if len(turns) > 1 else ''} {', '.join(map(str, turns))}"
+    return f'<p class="hint">In {named} the techniques were chosen before a person typed the counsellor\'s words.</p>'
 
 
 def _go(number: int, words: str) -> str:

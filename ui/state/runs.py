@@ -15,6 +15,8 @@ from ui.engine.runner import Goal, Run, Seat, Snapshot
 from ui.state import scores, sessions, spending, view, voices
 from ui.state.memory import engine, note_typed, owner, say, store
 
+SPEAK_FIRST = "Say your words first, or leave the seat."
+
 
 def run_of(session: Session) -> Run | None:
     """Return the run this page looks at: a recording being shown, or the newest run of the session."""
@@ -30,8 +32,18 @@ def look(run: Run) -> Snapshot:
 def go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None = None) -> None:
     """Go on with a session in the background; what stands in the way is kept as a sentence.
 
-    What stands already of the turn to come, because its making was broken off, still stands unless other parts are `given`.
+    What stands already of the turn to come, because its making was broken off, still stands unless other parts are `given`; so
+    does a seat for the whole session. While a person is waited for, only their words or their leaving lead on.
     """
+    run = engine().run_on(session.id)
+    if run and run.state == "waiting":
+        return say(f"A person sits in this session and has not spoken yet. {SPEAK_FIRST}")
+    if run and run.seat and run.seat.stays and run.state in ("failed", "stopped", "paused"):
+        seat = seat or run.seat
+    _go(session, goal, given, seat)
+
+
+def _go(session: Session, goal: Goal, given: Given = NOTHING, seat: Seat | None = None) -> None:
     run = engine().run_on(session.id)
     if (
         given == NOTHING
@@ -58,6 +70,12 @@ def drop_given(session: Session) -> None:
     """Let the agents make the whole turn to come: what stood already of it, because its making was broken off, is forgotten."""
     if (run := engine().run_on(session.id)) and not run.live:
         run.given = NOTHING
+
+
+def drop_seat(session: Session) -> None:
+    """Give up a seat that was taken for the whole session, while nothing is being made."""
+    if (run := engine().run_on(session.id)) and not run.live and run.state != "waiting":
+        run.seat = None
 
 
 def _gone_on(session: Session) -> Session | None:
@@ -97,6 +115,11 @@ def take_seat(session: Session, speaker: Speaker, stays: bool) -> None:
     go(session, "turn", seat=Seat(speaker, stays))
 
 
+def leave_seat(session: Session) -> None:
+    """Stand up: the agents make the turn from where it waits, and go on without the person."""
+    _go(session, "turn")
+
+
 def say_typed(session: Session, snap: Snapshot, text: str, ends: bool = False) -> None:
     """Let a person's words stand as the message of the chair they sit in."""
     seat = snap.seat
@@ -104,7 +127,7 @@ def say_typed(session: Session, snap: Snapshot, text: str, ends: bool = False) -
     typed = {"typed": (*snap.given.typed, seat.speaker)}
     words = {"response": text} if seat.speaker == "counsellor" else {"reply": Reply(text=text, ends_session=ends)}
     note_typed(text)
-    go(session, "turn", snap.given.model_copy(update=typed | words), seat if seat.stays else None)
+    _go(session, "turn", snap.given.model_copy(update=typed | words), seat if seat.stays else None)
 
 
 def try_prompts(wanted: Sequence[WantedTrial], agent: str = "", ended: Callable[[Look], None] | None = None) -> Bench:
