@@ -84,9 +84,7 @@ def many(traces: Sequence[Trace]) -> None:
     if any(t.cost.price is None for t in paid):
         known = [t.cost.price for t in paid if t.cost.price is not None]
         if known:
-            tables.hint(
-                f"Prices are known of {len(known)} of {len(paid)} sessions: {tables.dollars(sum(known))} together."
-            )
+            tables.hint(f"Prices are known of {len(known)} of {len(paid)} sessions: {tables.dollars(sum(known))} together.")
     rows: list[Row] = []
     for configuration in dict.fromkeys(t.configuration for t in traced):
         own = [t for t in traced if t.configuration == configuration]
