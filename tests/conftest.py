@@ -19,6 +19,10 @@ from tests.llm_server import LlmServer, Manners
 SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT", "MAGNET_AZURE_API_VERSION")
 
 
+OPENED = (("ui.engine.runner", "Engine"), ("ui.engine.bookkeeper", "Bookkeeper"), ("magnet_core.store.database", "Database"))
+"""What holds threads and connections, by module and name."""
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -57,13 +61,37 @@ def stay_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test a library of its own, the built-in cast and no collector; what a page kept for all visitors is gone."""
+def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every test a library of its own, the built-in cast and no collector; what a page kept for all visitors is gone.
+
+    Engines, ledgers and databases that a test opened are closed after it, in this order.
+    """
     monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
     for name in SETTINGS:
         monkeypatch.setenv(name, "")
     if streamlit := sys.modules.get("streamlit"):  # what has not been imported has kept nothing
         streamlit.cache_resource.clear()
+    opened: list[list[Any]] = []
+    for module, kind in OPENED:
+        if module in sys.modules:
+            opened.append(_remembered(monkeypatch, getattr(sys.modules[module], kind)))
+    yield
+    for kept in opened:
+        for one in kept:
+            one.close()
+
+
+def _remembered(monkeypatch: pytest.MonkeyPatch, kind: type[Any]) -> list[Any]:
+    """Return a list that every object of a kind is put into when it is made."""
+    made: list[Any] = []
+    begin = kind.__init__
+
+    def begun(self: Any, *args: Any, **more: Any) -> None:
+        begin(self, *args, **more)
+        made.append(self)
+
+    monkeypatch.setattr(kind, "__init__", begun)
+    return made
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ class Bookkeeper:
 
     def __init__(self, add: Callable[[Sequence[Use]], None]) -> None:
         self._add = add
-        self._waiting: queue.SimpleQueue[Use] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Use | None] = queue.SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
-        threading.Thread(target=self._work, daemon=True, name="ledger").start()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="ledger")
+        self._thread.start()
 
     def write(self, use: Use) -> None:
         """Have a call written down; returns at once."""
@@ -30,11 +31,18 @@ class Bookkeeper:
         """Wait until everything is written down; tell whether it is."""
         return self._idle.wait(seconds)
 
+    def close(self) -> None:
+        """Write down what waits, and end the thread."""
+        self._waiting.put(None)
+        self._thread.join(10)
+
     def _work(self) -> None:
-        while True:
-            uses = [self._waiting.get()]
+        last = False
+        while not last:
+            taken = [self._waiting.get()]
             while not self._waiting.empty():
-                uses.append(self._waiting.get())
+                taken.append(self._waiting.get())
+            last, uses = None in taken, [use for use in taken if use]
             try:
                 self._add(uses)
             except StoreError as error:

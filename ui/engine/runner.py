@@ -249,7 +249,26 @@ class Engine:
         self._limit = asyncio.Semaphore(calls_in_flight)
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="sessions").start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="sessions")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop all that goes on and end the thread; finished turns are kept. Nothing can be begun here afterwards."""
+
+        async def end() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await self._loop.shutdown_asyncgens()
+            await self._loop.shutdown_default_executor()
+
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
     def start(
         self,
