@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 
 from magnet_core.domain import Utterance
 from magnet_core.errors import SettingsError
-from magnet_core.importers import read_file
 from magnet_core.scoring.diversity import clean, counted, document, ead, equal_samples, measure, read_tokenizer
-
-RELEASED = Path(__file__).parents[2] / "shared" / "reference-data" / "released-sessions"
 
 
 def talk(*texts: str) -> list[Utterance]:
@@ -102,12 +99,3 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(SettingsError, match="holds no tokenizer"):
         read_tokenizer(tmp_path / "bad.json")
-
-
-@pytest.mark.skipif(not RELEASED.is_dir(), reason="the released sessions are not here")
-def test_released_sessions_are_near_the_whole_corpus() -> None:
-    """Mean per-session Distinct of the six against that of all 442 (raw text, whitespace): 0.186, 0.478, 0.617."""
-    texts = [document(read_file(path)).split() for path in sorted(RELEASED.glob("*.json"))]
-    single = [counted([text]) for text in texts]
-    for value, whole in (("distinct_1", 0.186), ("distinct_2", 0.478), ("distinct_3", 0.617)):
-        assert sum(getattr(one, value) for one in single) / len(single) == pytest.approx(whole, abs=0.03)
