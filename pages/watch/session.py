@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
-from magnet_core.store import Entry
 from ui import care, state, theme
 from ui.engine.runner import Run, Snapshot
 from ui.scoring import rules
 from ui.session import change, live, seat, trace, transcript, what_if, whole
 from ui.tracing import limit
+
+if TYPE_CHECKING:
+    from magnet_core.store import Entry
 
 
 def settings(session: Session, key: str) -> state.sessions.Wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -15,9 +15,11 @@ from magnet_core.methods import METHODS
 from magnet_core.scoring.items import Scorecard
 from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.tables import Judge, figures, percentile, value_of
-from magnet_core.store import Entry
 from ui import state
 from ui.engine.scorer import Job, Progress, sheets_of
+
+if TYPE_CHECKING:
+    from magnet_core.store import Entry
 
 SESSION_PAGE = "pages/watch/session.py"
 BY_RULES = Judge(name=RULES, kind="rule")

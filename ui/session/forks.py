@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magnet_core.domain import Choice, Given, Plan, Reply, Session, Technique
 from magnet_core.methods import METHODS, method_named
 from magnet_core.prompts import plan_text
 from magnet_core.session import kept, new_session
-from magnet_core.store import Entry
 from ui import theme
+
+if TYPE_CHECKING:
+    from magnet_core.store import Entry
 
 
 def versions(family: Sequence[Entry], id: str, number: int) -> tuple[list[Entry], int]:
