@@ -13,7 +13,6 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -147,6 +146,9 @@ class LlmServer:
         self._port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._stopping.wait()
+        self._loop.remove_reader(server.sockets[0])
+        for _ in range(5):
+            await asyncio.sleep(0)  # a connection just taken in comes to `connected`, where it can be closed
         server.close()
         for task in tuple(tasks):
             task.cancel()
@@ -397,13 +399,6 @@ def _example(schema: dict[str, Any], words: Iterator[str], number: int) -> Any:
 
 Start = Callable[..., LlmServer]
 """What starts a server with the manners given."""
-
-
-@contextmanager
-def llm_server(manners: Manners | None = None) -> Iterator[LlmServer]:
-    """Run a server while the context is open."""
-    with LlmServer(manners) as server:
-        yield server
 
 
 def main() -> None:
