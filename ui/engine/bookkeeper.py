@@ -16,20 +16,19 @@ class Bookkeeper:
 
     def __init__(self, add: Callable[[Sequence[Use]], None]) -> None:
         self._add = add
-        self._waiting: queue.SimpleQueue[Use | None] = queue.SimpleQueue()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._waiting: queue.SimpleQueue[Use | threading.Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True, name="ledger")
         self._thread.start()
 
     def write(self, use: Use) -> None:
         """Have a call written down; returns at once."""
-        self._idle.clear()
         self._waiting.put(use)
 
     def done(self, seconds: float = 2.0) -> bool:
-        """Wait until everything is written down; tell whether it is."""
-        return self._idle.wait(seconds)
+        """Wait until everything that came so far is written down; tell whether it is."""
+        reached = threading.Event()
+        self._waiting.put(reached)
+        return reached.wait(seconds)
 
     def close(self) -> None:
         """Write down what waits, and end the thread."""
@@ -42,10 +41,15 @@ class Bookkeeper:
             taken = [self._waiting.get()]
             while not self._waiting.empty():
                 taken.append(self._waiting.get())
-            last, uses = None in taken, [use for use in taken if use]
-            try:
-                self._add(uses)
-            except StoreError as error:
-                logging.getLogger(__name__).warning("%d calls are missing in the ledger. %s", len(uses), error)
-            if self._waiting.empty():
-                self._idle.set()
+            last, uses = None in taken, [one for one in taken if isinstance(one, Use)]
+            if uses:
+                self._keep(uses)
+            for one in taken:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+    def _keep(self, uses: Sequence[Use]) -> None:
+        try:
+            self._add(uses)
+        except StoreError as error:
+            logging.getLogger(__name__).warning("%d calls are missing in the ledger. %s", len(uses), error)
