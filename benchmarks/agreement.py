@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from magnet_core.scoring import results
@@ -52,32 +52,25 @@ def coverage_of_strengths(rounds: int = 1500, seed: int = 2) -> list[dict[str, A
     In `apart`, every pair has two sessions of its own; in `shared`, a client has one session of each maker, and three pairs share them.
     With effects, a session is better or worse than its maker's others by a normal draw.
     """
-    found: list[dict[str, Any]] = []
-    for effect in (0.0, 0.8):
-        truth = _strengths_in_the_long_run(effect)
-        for pairs in (6, 18, 60):
-            for each in (1, 3):
-                for shared in (False, True):
-                    chance = random.Random(f"{seed} {effect} {pairs} {each} {shared}")
-                    n = covered = told = 0
-                    for _ in range(rounds if pairs < 60 else rounds // 2):
-                        n += 1
-                        drawn = [
-                            one for one in bradley_terry(_games(chance, pairs, each, effect, shared)) if one.low is not None
-                        ]
-                        told += bool(drawn)
-                        covered += sum(
-                            one.low <= truth[one.name] <= (one.high or 0.0) for one in drawn if one.low is not None
-                        )
-                    row = {
-                        "pairs": pairs,
-                        "ratings of each": each,
-                        "session effects": effect,
-                        "sessions": "shared" if shared else "apart",
-                    }
-                    found.append(
-                        row | {"an interval": round(told / n, 2), "covered": covered / (3 * told) if told else math.nan}
-                    )
+    effects, found = (0.0, 0.8), list[dict[str, Any]]()
+    truths = {effect: _strengths_in_the_long_run(effect) for effect in effects}
+    for effect, pairs, each, shared in product(effects, (6, 18, 60), (1, 3), (False, True)):
+        chance = random.Random(f"{seed} {effect} {pairs} {each} {shared}")
+        runs, told, held = rounds if pairs < 60 else rounds // 2, 0, list[bool]()
+        for _ in range(runs):
+            drawn = bradley_terry(_games(chance, pairs, each, effect, shared))
+            inside = [s.low <= truths[effect][s.name] <= s.high for s in drawn if s.low is not None and s.high is not None]
+            told += bool(inside)
+            held += inside
+        row = {
+            "pairs": pairs,
+            "ratings of each": each,
+            "session effects": effect,
+            "sessions": "shared" if shared else "apart",
+            "an interval": round(told / runs, 2),
+            "covered": sum(held) / len(held) if held else math.nan,
+        }
+        found.append(row)
     return found
 
 

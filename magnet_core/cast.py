@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SecretStr
 
 from magnet_core.domain import FanOut, Value
-from magnet_core.models import Model, ModelFor, Player
+from magnet_core.models import REHEARSAL, Model, ModelFor, Player
 from magnet_core.models.openai import OpenAIModel, open_client
 
 if TYPE_CHECKING:
     from magnet_core.meter import Meter
-
-REHEARSAL = "rehearsal"
-"""The name of the built-in model, which needs no endpoint."""
 
 
 class Voice(Value):

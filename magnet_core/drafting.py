@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 
 from magnet_core import finding, prompts, reading
-from magnet_core.domain import ClientProfile, Intake, Moment, Opening, Session, Value
+from magnet_core.domain import ClientProfile, Value
 from magnet_core.errors import ModelError, ProfileError
 from magnet_core.finding import Finding, sentences
 from magnet_core.hints import SMALL_WORDS
 from magnet_core.knowledge import read
 from magnet_core.models import Message, Player, Request
-from magnet_core.models.calls import Heard, hear
+from magnet_core.models.calls import beside_sessions, whole
 from magnet_core.profile_fields import Content, build, field_named, fields, read_number
 
 LONGEST = 20_000
@@ -96,15 +94,14 @@ async def draft_with(text: str, player: Player) -> Draft:
     text = _checked(text)
     request = Request(
         messages=_messages(text),
-        moment=Moment(agent="drafting", session=_no_session()),
+        moment=beside_sessions("drafting"),
         temperature=0.0 if player.temperature is None else player.temperature,
         max_tokens=player.max_tokens or _ANSWER_TOKENS,
         schema=_schema(),
         schema_name="drafting",
         live=False,
     )
-    async with aclosing(hear(player.model, request)) as pieces:
-        heard = [piece async for piece in pieces if isinstance(piece, Heard)][-1]
+    heard = await whole(player.model, request)
     return read_draft(heard.texts[0], text, player.model.name)
 
 
@@ -259,12 +256,6 @@ def _schema() -> dict[str, Any]:
         "required": ["fields"],
         "additionalProperties": False,
     }
-
-
-def _no_session() -> Session:
-    """Return the scene of a call that belongs to no session."""
-    nobody = ClientProfile(id="draft", intake=Intake(name="Draft"), opening=Opening(counsellor="-", client="-"))
-    return Session(id="draft", created=datetime.now(UTC), profile=nobody)
 
 
 def _entries(data: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:

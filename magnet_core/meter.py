@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, date, datetime
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
@@ -21,9 +21,8 @@ from magnet_core.domain import Session, Usage, Value
 from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.models import Chunk, Model, Request
 
-Purpose = Literal["session", "judging", "review", "lab", "client"]
-"""What a call is for: a turn or plan, a rating, a blind pair, a trial, a client's draft."""
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+Purpose = Literal["session", "judging", "review", "lab", "client", "test"]
+"""What a call is for: a turn or plan, a rating, a blind pair, a trial, a client's draft, a test of an endpoint."""
 Unit = Literal["$", "tokens"]
 
 

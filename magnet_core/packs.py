@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from magnet_core import prompts
+from magnet_core import profiles, prompts
 from magnet_core.domain import Prompt, Session, Value
 from magnet_core.errors import PromptError
 from magnet_core.lab import changed, fields, lint, usable, with_own, wordings
@@ -169,8 +167,7 @@ def checked(prompt: Prompt) -> Prompt:
 
 def slug(title: str) -> str:
     """Return a title as an id: small letters, figures and hyphens."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return "-".join(re.findall(r"[a-z0-9]+", plain))[:60].strip("-") or "pack"
+    return profiles.slug(title)[:60].strip("-") or "pack"
 
 
 def _different(own: Iterable[Prompt], rubrics: Iterable[Sheet] = ()) -> list[Prompt]:

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
 from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError
+from magnet_core.models import REHEARSAL
 from magnet_core.models.openai import check_url
 
 ROOT = Path(__file__).parent.parent

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import Cost, Prices, calls_of, day_of, price_of_usage
 from magnet_core.domain import Session, Usage, Value
 from magnet_core.meter import Purpose
+from magnet_core.models import REHEARSAL
 
 
 class Sum(Value):

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from magnet_core.costs import Prices, day_of, price_of, shipped
 from magnet_core.domain import AgentCall, Session
 from magnet_core.errors import MagnetError, SettingsError
+from magnet_core.models import REHEARSAL
 
 NEEDS = "Sending spans needs two more packages: pip install -r requirements-otlp.txt."
 SERVICE = "magnet-explorer"
@@ -90,7 +91,7 @@ class Spans:
         took = max(call.started + call.seconds for call in calls)
         zero = (time.time() if ended is None else ended) - took
         listed = prices or shipped()
-        costs = {id(call): price_of(call, listed, day_of(session)) for call in calls}
+        priced = [(call, price_of(call, listed, day_of(session))) for call in calls]
         common = {"gen_ai.conversation.id": session.id}
         name = f"invoke_workflow {session.method}"
         whole = self._tracer.start_span(
@@ -106,7 +107,7 @@ class Spans:
             },
         )
         for agent in dict.fromkeys(call.agent for call in calls):
-            own = [(call, costs[id(call)]) for call in calls if call.agent == agent]
+            own = [(call, price) for call, price in priced if call.agent == agent]
             self._agent(agent, own, zero, common, set_span_in_context(whole))
         whole.end(_ns(zero + took))
 
@@ -191,7 +192,7 @@ def _said(call: AgentCall, price: float | None) -> dict[str, Any]:
     told = {
         "gen_ai.operation.name": "chat",
         # which company's the endpoint is cannot be told from a session: what is spoken is OpenAI's protocol
-        "gen_ai.provider.name": "rehearsal" if call.model == "rehearsal" else "openai",
+        "gen_ai.provider.name": REHEARSAL if call.model == REHEARSAL else "openai",
         "gen_ai.request.model": call.model,
         "gen_ai.request.temperature": call.temperature,
         "gen_ai.request.max_tokens": call.max_tokens,

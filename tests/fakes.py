@@ -53,6 +53,24 @@ class Scripted:
         yield Chunk(text, "stop")
 
 
+class Says:
+    """Give one answer after the other, as often as samples are asked for; keep what was asked."""
+
+    name = "says"
+
+    def __init__(self, *answers: str, fails: bool = False) -> None:
+        self.answers, self.fails = answers, fails
+        self.requests: list[Request] = []
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        self.requests.append(request)
+        if self.fails:
+            raise ModelError("the endpoint said no.")
+        answer = self.answers[(len(self.requests) - 1) % len(self.answers)]
+        for index in range(request.samples):
+            yield Chunk(answer, "stop", index=index)
+
+
 async def finished(turns: int = 3, model: Scripted | None = None, **more: object) -> Session:
     """Return a finished session of that many turns with the first sample client."""
     player = Player(model or Scripted())

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 import pytest
 
 from magnet_core import lab, prompts
-from magnet_core.errors import ModelError, PromptError, StoreError
+from magnet_core.errors import PromptError, StoreError
 from magnet_core.lab import Case, Rule, Sample, Trial, cases, wordings
 from magnet_core.lab.cases import Result, Tally, free_title, from_file, last_result, tally, to_file, totals
 from magnet_core.methods import METHODS
-from magnet_core.models import Chunk, Player, Request
+from magnet_core.models import Player
 from magnet_core.scoring import expectation
 from magnet_core.session import moment_of
 from magnet_core.store import Store
-from tests.fakes import finished
+from tests.fakes import Says, finished
 
 HOLDS = Rule(kind="contains", text="don't | well-being")
 
@@ -36,20 +35,6 @@ async def a_case(agent: str = "responder", turn: int = 2, rule: Rule | None = No
 def result(case: Case, *samples: Sample, pack: str = "ours", sha: str = "a", day: int = 1) -> Result:
     made = datetime(2026, 11, day, tzinfo=UTC)
     return Result(case=case.id, rule=case.rule, pack=pack, title=pack, sha=sha, model="m", created=made, samples=samples)
-
-
-class Says:
-    name = "says"
-
-    def __init__(self, *answers: str, fails: bool = False) -> None:
-        self.answers, self.fails = answers, fails
-        self.requests: list[Request] = []
-
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        self.requests.append(request)
-        if self.fails:
-            raise ModelError("The server cannot be reached.")
-        yield Chunk(self.answers[(len(self.requests) - 1) % len(self.answers)], "stop")
 
 
 @pytest.mark.parametrize("text", ["You don’t have to.", "You don't have to.", "Your well‑being.", "Your WELL—being."])

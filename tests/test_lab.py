@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -16,35 +14,17 @@ from hypothesis import strategies as st
 
 from magnet_core import lab, prompts
 from magnet_core.domain import Prompt, Usage
-from magnet_core.errors import ModelError, PromptError, StoreError
+from magnet_core.errors import PromptError, StoreError
 from magnet_core.lab import Draft, Experiment, Grown, Lane, Notebook, Rule, Sample, Trial, Variant, words_sha
 from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.methods import METHODS
-from magnet_core.models import Chunk, Player, Request
+from magnet_core.models import Player
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.packs import from_file, pack_of, to_file
 from magnet_core.scoring.expectation import Verdict, read_verdict
 from magnet_core.session import moment_of, new_session, prompt_of
 from magnet_core.store import Packs, Store
-from tests.fakes import PLAN, Scripted, finished
-
-
-class Echo:
-    """Answer with the last words of the prompt, or as a list of answers says; count who asks at once."""
-
-    name = "echo"
-
-    def __init__(self, *answers: str, fails: bool = False) -> None:
-        self.answers, self.fails = answers, fails
-        self.requests: list[Request] = []
-
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        self.requests.append(request)
-        if self.fails:
-            raise ModelError("the endpoint said no.")
-        number = len(self.requests) - 1
-        await asyncio.sleep(0)
-        yield Chunk(self.answers[number % len(self.answers)], "stop")
+from tests.fakes import PLAN, Says, Scripted, finished
 
 
 def with_role(name: str, text: str) -> Prompt:
@@ -117,7 +97,7 @@ async def test_variants_and_repeats_are_asked_each_and_an_unchanged_one_as_recor
     session = await finished(2)
     call = next(c for c in session.turns[1].calls if c.agent == "responder")
     moment = moment_of(session, 2, "responder")
-    model = Echo("One answer.", "Another answer.", "One  answer.")
+    model = Says("One answer.", "Another answer.", "One  answer.")
     own = lab.texts_for(session, [with_role("responder", "responder: write three words.")])
     first = Trial("A", moment, lab.texts_for(session), Player(model), repeats=3)
     samples = await tried(first, Trial("B", moment, own, Player(model), repeats=2, temperature=1.3))
@@ -138,7 +118,7 @@ async def test_a_choice_is_stacked_by_what_it_chooses() -> None:
     session = await finished(1)
     answers = [json.dumps({"techniques": ["reflection"], "plan_step": 2, "reason": why}) for why in ("Why.", "Because.")]
     samples = await tried(
-        Trial("A", moment_of(session, 1, "selector"), lab.texts_for(session), Player(Echo(*answers)), repeats=2)
+        Trial("A", moment_of(session, 1, "selector"), lab.texts_for(session), Player(Says(*answers)), repeats=2)
     )
     assert [len(pile.samples) for pile in lab.stacks("selector", samples)] == [2]
     assert lab.count_choices(samples) == {"reflection": 2}
@@ -148,7 +128,7 @@ async def test_a_choice_is_stacked_by_what_it_chooses() -> None:
 async def test_a_failing_endpoint_is_a_sample_that_says_so_and_the_others_go_on() -> None:
     session = await finished(1)
     moment, texts = moment_of(session, 1, "client"), lab.texts_for(session)
-    samples = await tried(Trial("A", moment, texts, Player(Echo(fails=True))), Trial("B", moment, texts, Player(Scripted())))
+    samples = await tried(Trial("A", moment, texts, Player(Says(fails=True))), Trial("B", moment, texts, Player(Scripted())))
     assert "said no" in samples[0].error and not samples[1].error
     assert lab.spread(samples[:1], "client").failed == 1
 
@@ -157,14 +137,14 @@ async def test_a_failing_endpoint_is_a_sample_that_says_so_and_the_others_go_on(
 async def test_the_cost_counts_calls_and_gives_a_price_only_where_all_are_known() -> None:
     session = await finished(1)
     moment, texts = moment_of(session, 1, "responder"), lab.texts_for(session)
-    trials = [Trial("A", moment, texts, Player(Echo("x")), repeats=5), Trial("B", moment, texts, Player(Scripted()))]
+    trials = [Trial("A", moment, texts, Player(Says("x")), repeats=5), Trial("B", moment, texts, Player(Scripted()))]
     found = lab.cost(trials)
     letters = sum(len(m.content) for m in trials[0].messages)
     assert found.calls == 6 and found.price is None
     assert found.tokens_in == pytest.approx(6 * letters / 4, rel=0.02)
-    known = lab.cost(trials[:1], {"echo": (1.0, 2.0)})
+    known = lab.cost(trials[:1], {"says": (1.0, 2.0)})
     assert known.price == pytest.approx((known.tokens_in + 2 * known.tokens_out) / 1e6)
-    assert lab.cost(trials, {"echo": (1.0, 2.0)}).price is None
+    assert lab.cost(trials, {"says": (1.0, 2.0)}).price is None
 
 
 @pytest.mark.parametrize(
@@ -220,19 +200,19 @@ async def test_a_judge_says_whether_an_answer_is_as_expected() -> None:
     session = await finished(2)
     moment, texts = moment_of(session, 2, "responder"), lab.texts_for(session)
     rule = Rule(kind="judge", text=" Is it warm? ")
-    judge = Echo('{"reason": "It is kind.", "answer": "yes"}', "No, it is cold.", "Perhaps.")
-    answers = Echo("First.", "Second.", "Third.")
+    judge = Says('{"reason": "It is kind.", "answer": "yes"}', "No, it is cold.", "Perhaps.")
+    answers = Says("First.", "Second.", "Third.")
     trial = Trial("A", moment, texts, Player(answers), 3, question=rule.question, judge=Player(judge))
     samples = await tried(trial)
     assert [rule.verdict(s).answer for s in samples] == ["yes", "no", "missing"]
-    assert rule.verdict(samples[0]).reason == "It is kind." and rule.verdict(samples[0]).judge == "echo"
+    assert rule.verdict(samples[0]).reason == "It is kind." and rule.verdict(samples[0]).judge == "says"
     asked = judge.requests[1]
     words = asked.messages[1].content
     assert "Is it warm?" in words and "Second." in words and session.transcript[2].text in words
     assert asked.schema and asked.moment.agent == "judge"
     assert lab.cost([trial]).calls == 6
-    assert lab.cost([trial], {"echo": (1.0, 1.0)}).price and "Is it warm?" in rule.told
-    for broken in (Echo(fails=True), Rehearsal()):
+    assert lab.cost([trial], {"says": (1.0, 1.0)}).price and "Is it warm?" in rule.told
+    for broken in (Says(fails=True), Rehearsal()):
         [sample] = await tried(Trial("A", moment, texts, Player(answers), question="Is it warm?", judge=Player(broken)))
         assert rule.verdict(sample).answer == "missing" and rule.verdict(sample).reason
     [unjudged] = await tried(Trial("A", moment, texts, Player(answers)))
@@ -385,7 +365,7 @@ def sample(text: str, raw: str = "", **more: object) -> Sample:
 async def test_plans_by_one_technique_are_one_stack_but_as_many_answers_as_there_are_wordings() -> None:
     session = await finished(1)
     answers = [PLAN, PLAN.replace("grows", "shrinks"), PLAN]
-    trial = Trial("A", moment_of(session, 0, "planner"), lab.texts_for(session), Player(Echo(*answers)), repeats=3)
+    trial = Trial("A", moment_of(session, 0, "planner"), lab.texts_for(session), Player(Says(*answers)), repeats=3)
     samples = await tried(trial)
     [pile] = lab.stacks("planner", samples)
     assert pile.says == "Decatastrophizing" and [count for _, count in pile.wordings] == [2, 1]

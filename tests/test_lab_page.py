@@ -21,7 +21,7 @@ from magnet_core.meter import Limit
 from magnet_core.packs import to_file
 from magnet_core.profiles import samples
 from tests.fakes import PLAN, made, rehearsed
-from tests.llm_server import LlmServer, Manners, Start, llm_server
+from tests.llm_server import LlmServer, Manners, Start
 from tests.screen import LAB, in_library, job_done, open_lab, press, use_model, words
 from tests.waiting import wait_until
 from ui import state
@@ -345,7 +345,7 @@ def test_sessions_are_told_apart_in_plain_words() -> None:
 
 
 def test_a_server_that_is_down_is_no_answer_and_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    with llm_server(Manners(answer=lambda body, number: "Fine.")) as server:
+    with LlmServer(Manners(answer=lambda body, number: "Fine.")) as server:
         session = spoken(server, 1)
         use_model(monkeypatch, server.url)
     at = open_lab(session=session.id, agent="responder")

@@ -14,14 +14,15 @@ import anyio
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from magnet_core.cast import PRESETS, REHEARSAL, Cast
-from magnet_core.models import Chunk, Player, Request
+from magnet_core.cast import PRESETS, Cast
+from magnet_core.meter import Limit
+from magnet_core.models import REHEARSAL, Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.profiles import samples
 from magnet_core.session import new_session
 from tests.llm_server import Start
 from tests.screen import fresh, press, words
-from ui import voices
+from ui import state, voices
 from ui.engine.runner import Engine
 
 PAGE = "pages/setup/models.py"
@@ -103,6 +104,20 @@ def test_a_good_endpoint_works_and_speaks(page: AppTest, endpoint: Start) -> Non
     assert "This is what speaks now." in words(page)
     press(page, "models_back")
     assert cast_of(page).default.model == REHEARSAL
+
+
+def test_the_two_calls_of_a_test_are_counted_and_none_is_made_once_the_day_is_spent(page: AppTest, endpoint: Start) -> None:
+    server = endpoint()
+    state.spending.set_limit(Limit(amount=80, unit="tokens"))
+    fill(page, server.url)
+    press(page, "models_test")
+    assert "It works" in words(page) and server.record.calls == 2
+    [used] = state.spending.sums()
+    assert (used.purpose, used.model, used.answered) == ("test", "test-model", 2)
+    assert state.spending.today().tokens == (used.usage.prompt_tokens or 0) + (used.usage.completion_tokens or 0) > 80
+    press(page, "models_test")
+    assert "It does not work yet" in words(page) and "The limit of a day, 80 tokens, is spent" in words(page)
+    assert server.record.calls == 2
 
 
 @pytest.mark.parametrize(

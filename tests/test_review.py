@@ -24,7 +24,7 @@ from magnet_core.domain import Session
 from magnet_core.errors import ModelError, SettingsError
 from magnet_core.models import Chunk, Player, Request
 from magnet_core.models.rehearsal import Rehearsal
-from magnet_core.scoring import results, review_cli, review_files
+from magnet_core.scoring import compare, results, review_cli, review_files
 from magnet_core.scoring.agreement import (
     agreements,
     alpha,
@@ -565,9 +565,7 @@ def test_ways_of_making_are_not_placed_by_ties_and_no_interval_is_without_width(
     even = [(n, one, two, won) for n in range(8) for one, two in (("a", "b"), ("b", "c"), ("a", "c")) for won in (1.0, 0.0)]
     found = bradley_terry(even)  # within each cluster every win is matched by a loss: nothing tells a spread
     assert all(one.value == pytest.approx(0) and one.low is None and one.high is None for one in found)
-    assert all(
-        one.low is not None and one.low < (one.value or 0) < (one.high or 0) for one in bradley_terry(league()) if one.low
-    )
+    assert all(one.low is not None and one.low < (one.value or 0) < (one.high or 0) for one in bradley_terry(league()))
 
 
 def test_what_all_have_in_common_is_said_once_and_authored_words_are_known() -> None:
@@ -577,8 +575,8 @@ def test_what_all_have_in_common_is_said_once_and_authored_words_are_known() -> 
         "temperature and length of answers": "agents' own settings",
     }  # fmt: skip
     assert "model" not in results.shared([MAGNET, other]) and results.shared([]) == {}
-    assert [results.authored(maker) for maker in (MAGNET, other)] == [False, True]
-    assert not results.authored(PLAIN.model_copy(update={"model": "rehearsal-like-model"}))
+    assert [compare.rehearsed(maker) for maker in (MAGNET, other)] == [False, True]
+    assert not compare.rehearsed(PLAIN.model_copy(update={"model": "rehearsal-like-model"}))
     plain, told = rehearsed(2), rehearsed(2, method="plain")
     same = plain.model_copy(update={"id": "same", "method": "plain"})
     pairs = [Pair.of(case_of(plain), case_of(one)) for one in (same, reworded(told))]
@@ -667,7 +665,7 @@ def test_files_hold_every_verdict_with_who_gave_it_and_run_no_formula() -> None:
     assert {row["queue"] for row in table} == {"in the queue"}
     marked = list(csv.DictReader(io.StringIO(review_files.csv_text([one], [said], {one.id}))))
     assert {row["queue"] for row in marked} == {"taken out"}
-    whole = json.loads(review_files.json_text([one], [said, model], form(), {one.id}))
+    whole = json.loads(review_files.json_text([one], [said, model], {one.id}))
     assert whole["taken_out"] == [one.id]
     assert [Review.model_validate(r) for r in whole["reviews"]] == [said, model]
     assert whole["form"]["sha"] == said.form and "Not treatment" in whole["notice"]
@@ -706,7 +704,7 @@ def test_files_tell_attitude_length_when_what_is_finished_and_what_counts_of_a_m
         ("as kept", "safety"): ("MAGneT", "same", "MAGneT"), ("turned round", "safety"): ("MAGneT", "same", "MAGneT"),
         ("as kept", OVERALL): ("MAGneT", "flipped", "tie"), ("turned round", OVERALL): ("Plain", "flipped", "tie"),
     }  # fmt: skip
-    told = json.loads(review_files.json_text([one], library.reviews(), form(), (), library.times()))
+    told = json.loads(review_files.json_text([one], library.reviews(), (), library.times()))
     at = [r["rater"] for r in told["reviews"]].index("owl")
     assert told["state"][at] == {"finished": False, "changed": {key: when.isoformat() for key, when in now.items()}}
     assert {(v["key"], v["order"], v["winner"]) for v in told["model_verdicts"]} == {

@@ -99,7 +99,7 @@ def test_a_model_is_told_the_judges_words_of_a_pack(tmp_path: Path, sessions: Pa
     assert same.exit_code == 2 and "nothing else than our words" in same.output and server.record.calls == calls
 
 
-def test_rating_stops_at_its_budget_and_keeps_what_was_rated(tmp_path: Path, sessions: Path, endpoint: Start) -> None:
+def test_rating_stops_at_its_budget(tmp_path: Path, sessions: Path, endpoint: Start) -> None:
     server, out = endpoint(), tmp_path / "rows.jsonl"
     result = run(
         "score", sessions, "--instruments", "ctrs,wai", "--judge", "test-model", "--base-url", server.url, "--samples", 1,
@@ -107,6 +107,20 @@ def test_rating_stops_at_its_budget_and_keeps_what_was_rated(tmp_path: Path, ses
     )  # fmt: skip
     assert result.exit_code == 1 and "The budget, 9,000 tokens, does not reach" in " ".join(result.output.split())
     assert 0 < server.record.calls < 2 * (6 + len(WAI))
+
+
+def test_what_was_rated_before_the_budget_was_spent_is_kept(
+    tmp_path: Path, sessions: Path, endpoint: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magnet_core.scoring.cli._AT_ONCE", 1)
+    server, out = endpoint(), tmp_path / "rows.jsonl"
+    result = run(
+        "score", sessions, "--instruments", "ctrs", "--judge", "test-model", "--base-url", server.url, "--samples", 1,
+        "--token-budget", 5500, "--out", out,
+    )  # fmt: skip
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1 and "What was rated before is kept. 1 of 2 sessions are in" in said
+    assert {row["session"] for row in rows(out)} == {"first"} and len(rows(out)) == len(CTRS)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
 from magnet_core.errors import SettingsError
+from magnet_core.models import REHEARSAL
 from magnet_core.store import Store
 from tests.fakes import rehearsed
 from tests.llm_server import Start

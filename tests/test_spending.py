@@ -128,6 +128,8 @@ def test_the_ledger_sums_by_day_purpose_and_model(store: Store) -> None:
     assert found[today(), "judging", "test-model"].uncounted == 1
     assert found[today(), "judging", "test-model"].price(LIST) is None
     assert found[yesterday.date(), "session", "other"].price(LIST) is None
+    assert {s.day for s in store.ledger.sums(yesterday.date())} == {yesterday.date()}
+    assert store.ledger.sums(today()) == [s for s in store.ledger.sums() if s.day == today()]
     assert [(f.error, f.lost, f.turn) for f in store.ledger.failures()] == [
         ("Gave up.", True, 4),
         ("The server is down.", False, None),

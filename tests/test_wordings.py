@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from magnet_core.errors import PromptError
 from magnet_core.lab import Sample, try_out, wordings
 from magnet_core.lab.judge_trials import Asked, JudgeTrial, OnAnswer, OnPair, OnSession, filled, summary
 from magnet_core.lab.wordings import reworded, told_in
-from magnet_core.models import Chunk, Player, Request
+from magnet_core.models import Player
 from magnet_core.packs import from_file, to_file
 from magnet_core.scoring import pairs
 from magnet_core.scoring.aspects import Pair, form
@@ -25,24 +25,9 @@ from magnet_core.scoring.judge import JUDGE, Question, every_k_turns, score
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.session import moment_of, new_session
 from magnet_core.store import Store
-from tests.fakes import finished
+from tests.fakes import Says, finished
 
 FOCUS = "ctrs/focus"
-
-
-class Answers:
-    """Give one answer after the other, as often as samples are asked for."""
-
-    name = "answers"
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = answers
-        self.requests: list[Request] = []
-
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        self.requests.append(request)
-        for index in range(request.samples):
-            yield Chunk(self.answers[(len(self.requests) - 1) % len(self.answers)], "stop", index=index)
 
 
 def with_words(name: str, text: str) -> Prompt:
@@ -158,7 +143,7 @@ async def tried(*trials: JudgeTrial) -> list[Sample]:
 async def test_variants_of_a_question_are_tried_and_stacked_by_their_score() -> None:
     session, one = await finished(2), sheet("ctrs")
     items = tuple(i for i in one.items if i.key == "focus")
-    model = Answers('{"turns": [1], "reason": "One. Two.", "score": 4}', "Score: 4 of 6", "I cannot say.")
+    model = Says('{"turns": [1], "reason": "One. Two.", "score": 4}', "Score: 4 of 6", "I cannot say.")
     moment = Moment(agent=JUDGE, session=session)
     trials = [
         JudgeTrial(label, moment, {}, Player(model), 3, asked=OnSession(Question(told, items, session)))
@@ -184,7 +169,7 @@ async def test_all_words_of_a_mood_are_tried_in_one_request() -> None:
             "A",
             Moment(agent=JUDGE, session=session),
             {},
-            Player(Answers(said)),
+            Player(Says(said)),
             asked=OnSession(Question(one, one.items, session)),
         )
     )
@@ -195,8 +180,8 @@ async def test_all_words_of_a_mood_are_tried_in_one_request() -> None:
 async def test_a_scorecard_names_the_hash_of_the_words_it_was_rated_with() -> None:
     session, own = await finished(2), reworded(sheet("ctrs"), [of_focus()])
 
-    async def hash_of(what: Any) -> tuple[str, Answers]:
-        judge = Answers('{"turns": [1], "reason": "So.", "score": 3}')
+    async def hash_of(what: Any) -> tuple[str, Says]:
+        judge = Says('{"turns": [1], "reason": "So.", "score": 3}')
         events = [e async for e in score(session, what, lambda agent: Player(judge), samples=1)]
         [card] = [e.card for e in events if isinstance(e, SessionScored)]
         assert card.items == () and card.instrument == "ctrs"
@@ -212,7 +197,7 @@ async def test_the_mood_before_is_rated_once_in_other_words_too() -> None:
     session = await finished(2)
     own: list[Sheet] = [reworded(sheet("panas-before"), [with_words("panas/scale", "1: Not\n5: Very")])]
     said = json.dumps({item.key: {"turns": [], "reason": "So.", "score": 2} for item in own[0].items})
-    events = [e async for e in every_k_turns(session, 1, own, lambda agent: Player(Answers(said)), samples=1)]
+    events = [e async for e in every_k_turns(session, 1, own, lambda agent: Player(Says(said)), samples=1)]
     assert sum(isinstance(e, SessionScored) for e in events) == 1
 
 
@@ -268,7 +253,7 @@ async def test_a_blind_pair_is_tried_in_both_orders() -> None:
     one, two = await finished(1), await finished(2)
     told = wordings.pair_words([with_words("pairs/task", "MY TASK")])
     said = json.dumps({q.key: {"reason": "So.", "choice": "A"} for q in form().questions})
-    model = Answers(said, said, "I like both.")
+    model = Says(said, said, "I like both.")
     trials = [
         JudgeTrial(
             f"A{n}", Moment(agent=JUDGE, session=one), {}, Player(model), asked=OnPair(one, two, told, flipped=n == 1)
@@ -290,7 +275,7 @@ async def test_the_judge_of_a_test_case_is_tried_on_an_answer() -> None:
     asked = OnAnswer(
         moment, "Tell me more.", "Is it warm?", wordings.case_words([with_words("case/ask", "ASKED: $question")])
     )
-    model = Answers('{"reason": "It is kind. Very.", "answer": "yes"}', "No. It is cold.", "Hm.")
+    model = Says('{"reason": "It is kind. Very.", "answer": "yes"}', "No. It is cold.", "Hm.")
     samples = await tried(JudgeTrial("A", moment, {}, Player(model), 3, asked=asked))
     assert [lab.says(JUDGE, s) for s in samples] == ["Yes", "No", "Hm."]
     assert [s.given for s in samples] == [{"answer": "yes"}, {"answer": "no"}, {}] and samples[2].problem
@@ -303,10 +288,10 @@ async def test_a_pair_is_reviewed_in_the_words_of_a_pack_under_a_name_of_its_own
     one, two = await finished(1), await finished(1)
     pair = Pair.model_construct(id="pair")
     said = json.dumps({q.key: {"reason": "So.", "choice": "tie"} for q in form().questions})
-    model = Answers(said)
+    model = Says(said)
     told = wordings.pair_words([with_words("pairs/system", "MY SYSTEM")])
     reviews = [r async for r in pairs.judge_pair(pair, one, two, lambda agent: Player(model), told, "words of Strict")]
-    assert {r.rater for r in reviews} == {"answers, words of Strict"}
+    assert {r.rater for r in reviews} == {"says, words of Strict"}
     assert {r.messages[0].content for r in model.requests} == {"MY SYSTEM"}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 import threading
 import time
@@ -25,6 +24,7 @@ from magnet_core.errors import StoreError
 from magnet_core.methods import METHODS
 from magnet_core.store import Entry, Found, Store
 from ui import theme
+from ui.engine.mistakes import mistake
 
 MOST = 10_000
 """The most sessions that the list shows."""
@@ -331,10 +331,7 @@ class Import:
         except StoreError as error:
             self._refuse(str(error))
         except Exception as error:
-            logging.getLogger(__name__).exception("An import broke off.")
-            self._refuse(
-                f"The program made a mistake ({type(error).__name__}), and the import broke off; the log has details."
-            )
+            self._refuse(mistake(error, "An import"))
         finally:
             self._files = []
             self._note(live=False, seconds=time.monotonic() - start)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
+from magnet_core.models import REHEARSAL
 from magnet_core.models.openai import OPENAI_URL
-from ui import state, voices
+from ui import links, state, voices
 
 if TYPE_CHECKING:
     from magnet_core.store import Setup
@@ -152,9 +151,8 @@ def again(model: str) -> str:
 
 
 def link() -> None:
-    """Link to where set-ups are used again; where a page stands alone there is no link."""
-    with suppress(StreamlitAPIException):
-        st.page_link("pages/setup/models.py", label="To the Models page", icon=":material/tune:", width="content")
+    """Link to where set-ups are used again."""
+    links.link(links.MODELS_PAGE, "To the Models page", ":material/tune:")
 
 
 # The fields of the page

@@ -6,18 +6,22 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
-from magnet_core.cast import PRESETS, REHEARSAL, Cast, Preset, Voice
+from magnet_core.cast import PRESETS, Cast, Preset, Voice
 from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError
 from magnet_core.methods import METHODS
+from magnet_core.models import REHEARSAL
 from magnet_core.models.check import Verdict, test_voice
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
 from ui import theme
+
+if TYPE_CHECKING:
+    from magnet_core.meter import Meter
 
 Source = Literal["same", "rehearsal", "own"]
 """Where an agent's own voice comes from: the server of all others, the built-in cast, a server of its own."""
@@ -165,9 +169,9 @@ def alike(one: Cast, other: Cast) -> bool:
     return heard(one) == heard(other)
 
 
-async def try_all(voices: Iterable[Voice]) -> list[Verdict]:
-    """Try every voice out, all at the same time."""
-    return await asyncio.gather(*(test_voice(voice) for voice in voices))
+async def try_all(voices: Iterable[Voice], meter: Meter) -> list[Verdict]:
+    """Try every voice out, all at the same time, and have the calls counted."""
+    return await asyncio.gather(*(test_voice(voice, meter) for voice in voices))
 
 
 def name_of(voice: Voice) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -137,7 +138,7 @@ async def _generate(
     from magnet_core.events import SessionFinished
     from magnet_core.settings import settings
 
-    collector = settings().otlp_endpoint
+    collector, listed = settings().otlp_endpoint, cache(frame.prices)
     failures: list[str] = []
     sessions: list[Session] = []
     columns = (
@@ -168,7 +169,7 @@ async def _generate(
                         progress.console.print(f"{session.profile.name}: {folder.file(session.profile)}", markup=False)
                     elif session.plan or session.turns:
                         folder.keep(session)
-                        telemetry.newest(session, collector, frame.prices)
+                        telemetry.newest(session, collector, listed)
                     left[session.id] = 0 if isinstance(event, SessionFinished) else session.max_turns - len(session.turns)
                     done = sum(s.max_turns - len(s.turns) for s in sessions) - sum(left.values())
                     progress.update(task, completed=done)

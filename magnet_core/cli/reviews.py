@@ -35,11 +35,7 @@ def reviews(
         queued, taken_out, said, times = _reviewed()
         pairs, ids = [*queued, *taken_out], {pair.id for pair in taken_out}
         as_json = out.suffix == ".json"
-        text = (
-            review_files.json_text(pairs, said, form(), ids, times)
-            if as_json
-            else review_files.csv_text(pairs, said, ids, times)
-        )
+        text = review_files.json_text(pairs, said, ids, times) if as_json else review_files.csv_text(pairs, said, ids, times)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text, encoding="utf-8", newline="\n")

@@ -10,7 +10,7 @@ from magnet_core.lab.estimate import Cost, Used, cost, used
 from magnet_core.lab.experiments import Experiment, Lane, words_sha
 from magnet_core.lab.filling import Stretch, filled, method_for, variables_in
 from magnet_core.lab.remarks import Remark, lint, usable
-from magnet_core.lab.telling import comes_to, told
+from magnet_core.lab.telling import told
 from magnet_core.lab.texts import AGENTS, changed, fields, texts_for, tokens, with_own
 from magnet_core.lab.trials import Grown, Sample, Trial, try_out
 
@@ -38,7 +38,6 @@ __all__ = [
     "Variant",
     "case_moment",
     "changed",
-    "comes_to",
     "cost",
     "count_choices",
     "fields",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import combinations
 from statistics import mean, stdev
 
@@ -85,7 +86,7 @@ def spread(samples: Sequence[Sample], agent: str) -> Spread:
     good = [s for s in samples if not s.error]
     seen = [says(agent, s) if agent == "judge" else " ".join(s.text.split()) for s in good]
     lengths = [len(s.text.split()) for s in good]
-    pairs = [1 - SequenceMatcher(None, a.split(), b.split(), autojunk=False).ratio() for a, b in combinations(seen, 2)]
+    pairs = [_unshared(a, b) for a, b in combinations(seen, 2)]
     return Spread(
         answers=len(good),
         distinct=len(set(seen)),
@@ -94,6 +95,12 @@ def spread(samples: Sequence[Sample], agent: str) -> Spread:
         failed=len(samples) - len(good),
         questioned=sum(bool(s.problem) for s in good),
     )
+
+
+@lru_cache(maxsize=8192)
+def _unshared(one: str, two: str) -> float:
+    """Return the share of words in which two answers differ; kept, since a run is drawn again and again while it grows."""
+    return 1 - SequenceMatcher(None, one.split(), two.split(), autojunk=False).ratio()
 
 
 def summary(pairs: Iterable[tuple[Sample, str]], agent: str) -> Summary:

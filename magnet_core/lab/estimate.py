@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from magnet_core.domain import Usage, Value
 from magnet_core.lab.texts import tokens
 from magnet_core.lab.trials import Sample, Trial
-from magnet_core.models.rehearsal import NAME
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring import expectation
 
 
@@ -39,7 +39,7 @@ class Used(Value):
 def cost(trials: Sequence[Trial], price: Mapping[str, tuple[float, float]] | None = None) -> Cost:
     """Return about what trials take; `price` holds dollars for a million tokens in and out, by model."""
     asked = [(*one, trial.repeats) for trial in trials for one in _asked(trial)]
-    paid = [one for one in asked if one[0] != NAME]
+    paid = [one for one in asked if one[0] != REHEARSAL]
     rates = price or {}
     known = all(model in rates for model, *_ in paid)
     dollars = sum(n * (read * rates[m][0] + written * rates[m][1]) / 1e6 for m, read, written, n in paid) if known else None
@@ -56,7 +56,7 @@ def used(samples: Sequence[Sample], priced: Callable[[str, Usage], float | None]
     """Return what answers, and the verdicts of judges on them, have taken; `priced` tells what a model's tokens cost."""
     calls = [(s.model, s.usage) for s in samples if not s.error]
     calls += [(s.verdict.judge, s.verdict.usage) for s in samples if s.verdict and s.verdict.judge]
-    paid = [(model, usage) for model, usage in calls if model != NAME]
+    paid = [(model, usage) for model, usage in calls if model != REHEARSAL]
     counted = [usage for _, usage in paid if usage.prompt_tokens is not None and usage.completion_tokens is not None]
     prices = [priced(model, usage) for model, usage in paid]
     return Used(

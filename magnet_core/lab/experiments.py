@@ -90,7 +90,7 @@ COLUMNS = (
 
 
 def to_csv(made: Experiment) -> str:
-    """Return a run's answers as a table, an answer a row; what is not known is empty."""
+    """Return a run's answers as a table, an answer a row: what is not known is empty, and nothing is taken for a formula."""
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(COLUMNS)
@@ -99,17 +99,12 @@ def to_csv(made: Experiment) -> str:
 
 
 def _rows(made: Experiment) -> Iterable[list[object]]:
+    from magnet_core.profile_files import cell
+
     for lane in made.lanes:
         for s in sorted(made.of(lane), key=lambda s: s.number):
             row = [
                 lane.variant, lane.moment, s.number, s.model, s.temperature, lane.words, s.prompt_sha, s.text, s.raw, s.error,
                 s.problem, s.seconds, s.usage.prompt_tokens, s.usage.completion_tokens, lane.own,
             ]  # fmt: skip
-            yield [_plain(value) for value in row]
-
-
-def _plain(value: object) -> object:
-    """Return a value as a table may hold it: nothing that a spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+            yield [cell(value) if isinstance(value, str) else value for value in row]

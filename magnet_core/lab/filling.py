@@ -34,12 +34,7 @@ def filled(texts: prompts.PromptSet, moment: Moment) -> list[tuple[Message, list
     roster = method_for(moment.agent, moment.session).roster
     plain = prompts.render(texts, roster, moment)
     marked = prompts.render({name: _marked(p) for name, p in texts.items()}, roster, moment)
-    pairs: list[tuple[Message, list[Stretch]]] = []
-    for message, other in zip(plain, marked, strict=True):
-        found = stretches(other.content)
-        whole = "".join(s.text for s in found)
-        pairs.append((message, found if whole == message.content else [Stretch(message.content)]))
-    return pairs
+    return [(message, stretches(other.content, message.content)) for message, other in zip(plain, marked, strict=True)]
 
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
@@ -62,8 +57,8 @@ def _marked(prompt: Prompt) -> Prompt:
     return prompt.model_copy(update={field: mark(text) for field, text in fields(prompt).items()})
 
 
-def stretches(text: str) -> list[Stretch]:
-    """Return the stretches of a filled text that was marked."""
+def stretches(text: str, plain: str) -> list[Stretch]:
+    """Return the stretches of a filled text that was marked; the whole as one where they are not its `plain` words."""
     found: list[Stretch] = []
     open_names: list[str] = []
     for piece in re.split(f"({_OPEN}[^{_MIDDLE}]*{_MIDDLE}|{_CLOSE})", text):
@@ -73,7 +68,7 @@ def stretches(text: str) -> list[Stretch]:
             open_names = open_names[:-1]
         elif piece:
             found.append(Stretch(piece, open_names[-1] if open_names else ""))
-    return found
+    return found if "".join(one.text for one in found) == plain else [Stretch(plain)]
 
 
 def variables_in(text: str) -> list[Stretch]:

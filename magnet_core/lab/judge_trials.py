@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -158,7 +157,7 @@ class OnAnswer:
 
     @property
     def sha(self) -> str:
-        return hashlib.sha256(self.told.model_dump_json().encode()).hexdigest()[:16]
+        return self.told.sha
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -178,7 +177,7 @@ class OnAnswer:
 
     def in_words(self, raw: str) -> str:
         verdict = expectation.read_verdict(raw)
-        return "" if verdict.answer == "missing" else f"{verdict.answer.capitalize()}. {verdict.reason}".strip()
+        return "" if verdict.answer == "missing" else verdict.told
 
     def problem(self, raw: str) -> str:
         verdict = expectation.read_verdict(raw)
@@ -230,14 +229,11 @@ def filled(ask: Callable[[Iterable[Prompt]], Asked], texts: Iterable[Prompt]) ->
     texts = list(texts)
     asked = ask(texts)
     marked = ask([p.model_copy(update={"system": mark(p.system)}) if wordings.variables(p.name) else p for p in texts])
+    shown = asked.shown
     pairs: list[tuple[Message, list[Stretch]]] = []
     for message, other in zip(asked.messages, marked.messages, strict=True):
-        found = stretches(other.content)
-        if "".join(s.text for s in found) != message.content:
-            found = [Stretch(message.content)]
-        pairs.append(
-            (message, [part for one in found for part in ([one] if one.variable else _apart(one.text, asked.shown))])
-        )
+        found = stretches(other.content, message.content)
+        pairs.append((message, [part for one in found for part in ([one] if one.variable else _apart(one.text, shown))]))
     return pairs
 
 

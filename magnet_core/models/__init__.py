@@ -8,6 +8,9 @@ from typing import Any, Literal, Protocol
 
 from magnet_core.domain import Moment, Usage
 
+REHEARSAL = "rehearsal"
+"""The name of the built-in cast, which is authored and needs no endpoint."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -8,9 +8,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from magnet_core.domain import Usage
+from magnet_core.domain import ClientProfile, Intake, Moment, Opening, Session, Usage
 from magnet_core.errors import ModelError
 from magnet_core.models import Chunk, Model, Request
 
@@ -76,6 +77,18 @@ async def hear(model: Model, request: Request) -> AsyncGenerator[Chunk | Failed 
         seconds=round(time.perf_counter() - started, 4),
         retries=tuple(retries),
     )
+
+
+async def whole(model: Model, request: Request) -> Heard:
+    """Return an answer once it is whole, for whoever does not watch it come; raise `ModelError` when there is none for good."""
+    async with aclosing(hear(model, request)) as pieces:
+        return [piece async for piece in pieces if isinstance(piece, Heard)][-1]
+
+
+def beside_sessions(agent: str) -> Moment:
+    """Return the scene of a call that belongs to no session."""
+    nobody = ClientProfile(id="nobody", intake=Intake(name="Nobody"), opening=Opening(counsellor="-", client="-"))
+    return Moment(agent=agent, session=Session(id="", created=datetime.now(UTC), profile=nobody))
 
 
 def _whole(text: str) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from magnet_core.cast import REHEARSAL, Cast, Voice, open_models
-from magnet_core.domain import ClientProfile, Intake, Moment, Opening, Session, Value
+from magnet_core.cast import Cast, Voice, open_models
+from magnet_core.domain import Value
 from magnet_core.errors import MagnetError, ModelError
-from magnet_core.models import Message, Model, Request
+from magnet_core.models import REHEARSAL, Message, Model, Request
+from magnet_core.models.calls import beside_sessions
 from magnet_core.models.openai import OpenAIModel, open_client
 from magnet_core.reading import read_json
+
+if TYPE_CHECKING:
+    from magnet_core.meter import Meter
 
 
 class Verdict(Value):
@@ -40,16 +42,17 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-async def test_voice(voice: Voice) -> Verdict:
-    """Try a voice with two tiny calls; every failure is a verdict, never an exception."""
+async def test_voice(voice: Voice, meter: Meter | None = None) -> Verdict:
+    """Try a voice with two tiny calls, which a `meter` counts; every failure is a verdict, never an exception."""
     if voice.model == REHEARSAL:
         return Verdict(ok=True, sentence="The rehearsal cast is built in: it needs no endpoint.", streams=True)
     known: tuple[str, ...] = ()
     try:
         async with open_models(Cast(default=voice)) as models:
-            model = models("check").model
+            model = models("test").model
+            counted = meter.over(model) if meter else model
             try:
-                pieces, first = await _streamed(model)
+                pieces, first = await _streamed(counted)
             except ModelError as error:
                 if error.kind == "model" and (known := await known_models(voice)):
                     some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
@@ -57,7 +60,7 @@ async def test_voice(voice: Voice) -> Verdict:
                 raise
             adapted = model.adapted if isinstance(model, OpenAIModel) else ()
             streams = pieces > 1 and not any(note.startswith("stream:") for note in adapted)
-            holds = await _schema_held(model)
+            holds = await _schema_held(counted)
             adapted = model.adapted if isinstance(model, OpenAIModel) else ()
             words = [f"{voice.model} answers, the first token after {first:.1f} s."]
             words += [] if streams else ["It does not stream: answers will come in one piece."]
@@ -81,10 +84,7 @@ test_voice.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _request(text: str, **more: Any) -> Request:
-    opening = Opening(counsellor="Hello.", client="Hello.")
-    profile = ClientProfile(id="check", intake=Intake(name="Check"), opening=opening)
-    moment = Moment(agent="check", session=Session(id="check", created=datetime.now(UTC), profile=profile))
-    return replace(Request((Message("user", text),), moment, max_tokens=256), **more)
+    return Request((Message("user", text),), beside_sessions("test"), max_tokens=256, **more)
 
 
 async def _streamed(model: Model) -> tuple[int, float]:

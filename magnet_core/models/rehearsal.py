@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from zlib import crc32
 
-from magnet_core.models import Chunk, Request
+from magnet_core.models import REHEARSAL, Chunk, Request
 from magnet_core.rehearsal.script import perform
 
-NAME = "rehearsal"
 _FORMS_PACE = 6.0
 """How much faster a structured answer comes than a spoken one."""
 
@@ -25,7 +24,7 @@ class Rehearsal:
     """
 
     pace: float = 0.0
-    name: str = NAME
+    name: str = REHEARSAL
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         text = perform(request.moment)

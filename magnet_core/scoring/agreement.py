@@ -77,13 +77,13 @@ class Strength(Value):
     n: int
 
 
-def wilson(wins: float, n: float, z: float = Z) -> tuple[float, float] | None:
+def wilson(wins: float, n: float) -> tuple[float, float] | None:
     """Return Wilson's score interval of a share; None for nothing."""
     if n <= 0:
         return None
-    p, shrink = wins / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    p, shrink = wins / n, 1 + Z * Z / n
+    middle = (p + Z * Z / (2 * n)) / shrink
+    half = Z / shrink * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -207,11 +207,11 @@ def bradley_terry(games: Iterable[tuple[Hashable, str, str, float]]) -> list[Str
     scores: dict[Hashable, numpy.ndarray] = defaultdict(lambda: numpy.zeros(k))
     for row, (cluster, *_), rest in zip(design, played, won - chance, strict=True):
         scores[cluster] += row * rest
-    clusters = numpy.array(list(scores.values()))
+    sums = numpy.array(list(scores.values()))
     inverse = numpy.linalg.inv(information + centre) - centre
-    meat = clusters.T @ clusters * (len(clusters) / max(1, len(clusters) - 1))
+    meat = sums.T @ sums * (len(sums) / max(1, len(sums) - 1))
     error = numpy.sqrt(numpy.clip(numpy.diag(inverse @ meat @ inverse), 0, None))
-    freedom = len(clusters) - (k - 1)
+    freedom = len(sums) - (k - 1)
     reach = student(freedom) if freedom >= FREE else None
     found = [
         Strength(

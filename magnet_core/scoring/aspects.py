@@ -21,6 +21,7 @@ from magnet_core.knowledge import read
 from magnet_core.scoring.configuration import Configuration
 
 Side = Literal["A", "B"]
+SIDES: tuple[Side, Side] = ("A", "B")
 Choice = Literal["A", "B", "tie"]
 Winner = Literal["one", "two", "tie"]
 """A verdict by session, whichever side it stood on."""

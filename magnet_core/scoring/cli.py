@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from magnet_core.cast import REHEARSAL, Cast, open_models
+from magnet_core.cast import Cast, open_models
 from magnet_core.domain import Prompt, Session
 from magnet_core.errors import BudgetSpent, PromptError, SessionFileError, SettingsError
 from magnet_core.importers import read_file
-from magnet_core.models import ModelFor
+from magnet_core.models import REHEARSAL, ModelFor
 from magnet_core.scoring import diversity
 from magnet_core.scoring.events import SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet

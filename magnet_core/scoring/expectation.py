@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection
-from contextlib import aclosing
 from functools import cache
 from string import Template
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError
 from magnet_core import prompts
 from magnet_core.domain import Moment, Usage, Value
 from magnet_core.errors import ModelError, PromptError
-from magnet_core.models import Message, Player, Request
-from magnet_core.models.calls import Heard, hear
+from magnet_core.models import REHEARSAL, Message, Player, Request
+from magnet_core.models.calls import whole
 from magnet_core.profiles import intake_text
 from magnet_core.reading import read_json
 from magnet_core.scoring.answers import spoken, squeeze
@@ -49,6 +49,11 @@ class Verdict(Value):
     usage: Usage = Usage()
     """What its answer took, as far as its server said."""
 
+    @property
+    def told(self) -> str:
+        """The verdict in words."""
+        return f"{self.answer.capitalize()}. {self.reason}".strip()
+
 
 class Words(Value):
     """What a judge is told, the session, the answer and the question apart."""
@@ -56,6 +61,11 @@ class Words(Value):
     system: str = Field(min_length=1)
     ask: str = Field(min_length=1)
     """Holds `$question`."""
+
+    @property
+    def sha(self) -> str:
+        """A short hash of everything a judge is told, the session, the answer and the question apart."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 @cache
@@ -103,7 +113,7 @@ def _dialogue(moment: Moment, seen: Collection[str]) -> str:
 async def ask(player: Player, moment: Moment, text: str, question: str, seed: int, told: Words | None = None) -> Verdict:
     """Return the judge's verdict; an answer that cannot be read, or none at all, is missing and never a yes."""
     name = player.model.name
-    if name == "rehearsal":
+    if name == REHEARSAL:
         return Verdict(answer="missing", reason="The rehearsal cast is authored and cannot judge.", judge=name)
     wanted = Request(
         messages=request(moment, text, question, told),
@@ -115,15 +125,11 @@ async def ask(player: Player, moment: Moment, text: str, question: str, seed: in
         schema_name="verdict",
         live=False,
     )
-    said, usage = "", Usage()
     try:
-        async with aclosing(hear(player.model, wanted)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Heard):
-                    said, usage = piece.texts[0], piece.usage
+        heard = await whole(player.model, wanted)
     except ModelError as error:
         return Verdict(answer="missing", reason=str(error), judge=name)
-    return read_verdict(said).model_copy(update={"judge": name, "usage": usage})
+    return read_verdict(heard.texts[0]).model_copy(update={"judge": name, "usage": heard.usage})
 
 
 def read_verdict(text: str) -> Verdict:

@@ -15,7 +15,7 @@ from statistics import mean
 
 from magnet_core.domain import FanOut, Moment, Session
 from magnet_core.errors import ModelError, SettingsError
-from magnet_core.models import Chunk, ModelFor, Player, Request
+from magnet_core.models import REHEARSAL, Chunk, ModelFor, Player, Request
 from magnet_core.models.calls import Failed, Heard, hear
 from magnet_core.scoring.answers import Reading, read_rating, read_ratings, squeeze
 from magnet_core.scoring.events import ItemRated, ScoreEvent, SessionScored
@@ -103,7 +103,7 @@ async def score_all(
             yield SessionScored(card)
         return
     player = models(JUDGE)
-    if player.model.name == "rehearsal":
+    if player.model.name == REHEARSAL:
         raise SettingsError("The rehearsal cast is authored and cannot rate; take the rules as judge, or name a model.")
     sheets = {s.instrument: s for s in (one if isinstance(one, Sheet) else sheet(one) for one in instruments)}
     questions = [q for one in sheets.values() for q in _questions(one, session)]

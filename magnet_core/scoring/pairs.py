@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 
 from magnet_core.domain import Moment, Session, Value
 from magnet_core.errors import ModelError, PromptError, SettingsError
-from magnet_core.models import Message, ModelFor, Player, Request
-from magnet_core.models.calls import Heard, hear
+from magnet_core.models import REHEARSAL, Message, ModelFor, Player, Request
+from magnet_core.models.calls import whole
 from magnet_core.reading import read_json
 from magnet_core.scoring.answers import squeeze
 from magnet_core.scoring.aspects import Aspect, Form, Pair, Review, Verdict, form
@@ -65,7 +65,7 @@ async def judge_pair(
     in an order, or none of which anything could be read, and `SettingsError` where the judge is the rehearsal cast, which cannot compare.
     """
     player = models(JUDGE)
-    if player.model.name == "rehearsal":
+    if player.model.name == REHEARSAL:
         raise SettingsError("The rehearsal cast is authored and cannot compare sessions; name a model as judge.")
     async with aclosing(
         merge(*(_asked(pair, one, two, flipped, player, told or words(), called) for flipped in (False, True)))
@@ -82,12 +82,12 @@ async def _asked(
     for _ in range(2):
         unread = [aspect for aspect in asked.questions if aspect.key not in verdicts]
         try:
-            text = await _heard(player, _request(first, second, asked, unread, problem, player, told))
+            heard = await whole(player.model, _request(first, second, asked, unread, problem, player, told))
         except ModelError:
             if verdicts:
                 break
             raise
-        verdicts |= read_verdicts(text, unread)
+        verdicts |= read_verdicts(heard.texts[0], unread)
         missing = [aspect.key for aspect in unread if aspect.key not in verdicts]
         if not missing:
             break
@@ -100,14 +100,6 @@ async def _asked(
         pair=pair.id, rater=f"{player.model.name}, {called}" if called else player.model.name, kind="model", flipped=flipped, form=asked.sha, verdicts=verdicts,
         created=datetime.now(UTC),
     )  # fmt: skip
-
-
-async def _heard(player: Player, request: Request) -> str:
-    async with aclosing(hear(player.model, request)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, Heard):
-                return piece.texts[0]
-    return ""
 
 
 def request_words(

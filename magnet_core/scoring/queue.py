@@ -21,6 +21,11 @@ def in_order(pairs: Iterable[Pair]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: drawn("order", pair.id))
 
 
+def to_rate(pairs: Iterable[Pair], lost: Collection[str]) -> list[Pair]:
+    """Return the pairs that raters are given: those that are not among the `lost`, by id, and differ in their words."""
+    return [pair for pair in pairs if pair.id not in lost and not pair.identical]
+
+
 def pairs_among(cases: Sequence[Case], makers: Collection[Configuration], most: int = 1) -> list[Pair]:
     """Return pairs of sessions by different ones of some makers with the same client over the same length, and other words.
 

@@ -6,12 +6,10 @@ sessions is called the first, nor on any id: agreement is about makers.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.domain import Value
 from magnet_core.scoring.agreement import (
     Agreement,
@@ -63,6 +61,11 @@ class Headline(Value):
     low: float | None
     """Ends of the 95 % interval: Wilson's, at the number of ratings that the pairs are worth by a bootstrap; None for fewer than five pairs."""
     high: float | None
+
+    @property
+    def n(self) -> int:
+        """All ratings on the aspects."""
+        return self.decided + self.ties
 
 
 class Flips(Value):
@@ -152,15 +155,10 @@ def models_in(reviews: Iterable[Review]) -> list[str]:
 
 def titles_of(makers: Iterable[Configuration], packs: Mapping[str, str] | None = None) -> dict[Configuration, str]:
     """Return makers by name, MAGneT first: each name says how it differs from the others, and no two are the same."""
-    known = sorted(set(makers), key=lambda maker: (maker.method != "magnet", maker.method, maker.model_dump_json()))
+    known = sorted(set(makers), key=_rank)
     names = {maker: name_of(maker, known, packs) for maker in known}
     often = Counter(names.values())
     return {maker: f"{name} ({maker.id})" if often[name] > 1 else name for maker, name in names.items()}
-
-
-def authored(maker: Configuration) -> bool:
-    """Tell whether the rehearsal cast spoke for any agent: its words are authored and say nothing about a method."""
-    return REHEARSAL in re.split(r"[^\w-]+", maker.model)
 
 
 def shared(makers: Iterable[Configuration], packs: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -186,7 +184,7 @@ def duels(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Configurati
 
 def in_makers_order(pair: Pair) -> tuple[Configuration, Configuration]:
     """Return a pair's makers as they stand in every pair of these two: MAGneT first, then by what they are."""
-    first, second = sorted(pair.makers, key=lambda maker: (maker.method != "magnet", maker.method, maker.model_dump_json()))
+    first, second = sorted(pair.makers, key=_rank)
     return first, second
 
 
@@ -236,9 +234,7 @@ def win_rates(pairs: Sequence[Pair], said: Iterable[Said], maker: Configuration,
     return {question.key: share(ratings[question.key]) for question in form.questions}
 
 
-def headline(
-    pairs: Sequence[Pair], said: Sequence[Said], maker: Configuration, form: Form, seed: int = 0
-) -> Headline | None:
+def headline(pairs: Sequence[Pair], said: Sequence[Said], maker: Configuration, form: Form) -> Headline | None:
     """Return the mean over aspects of a maker's win rate among decided ratings; None where nothing is decided."""
     keys = [aspect.key for aspect in form.aspects]
     sides = {pair.id: "one" if pair.one.maker == maker else "two" for pair in pairs if maker in pair.makers}
@@ -264,7 +260,7 @@ def headline(
     value = float(average(counts[0].sum(axis=0), counts[1].sum(axis=0)))
     low = high = None
     if len(there) >= FEWEST:
-        drawn = numpy.random.default_rng(seed).multinomial(len(there), [1 / len(there)] * len(there), size=DRAWS)
+        drawn = numpy.random.default_rng(0).multinomial(len(there), [1 / len(there)] * len(there), size=DRAWS)
         spread = float(average(drawn @ counts[0], drawn @ counts[1]).var()) * len(there) / (len(there) - 1)
         # a percentile interval covers too seldom with few pairs: the spread gives the number of ratings they are worth
         worth = value * (1 - value) / spread * (Z / student(len(there) - 1)) ** 2 if spread else 0.0
@@ -287,10 +283,10 @@ def flips(said: Iterable[Said]) -> Flips:
     return Flips(n=orders.total(), same=orders["same"], wavered=orders["wavered"], flipped=orders["flipped"])
 
 
-def shown_first(reviews: Iterable[Review], kind: RaterKind = "person") -> Share:
-    """Return how often the session shown as A won: near one half where the side decides nothing."""
+def shown_first(reviews: Iterable[Review]) -> Share:
+    """Return how often people said that the session shown as A won: near one half where the side decides nothing."""
     sides = {"A": 1, "B": -1, "tie": 0}
-    return share((r.pair, sides[v.choice]) for r in reviews if r.kind == kind for v in r.verdicts.values())
+    return share((r.pair, sides[v.choice]) for r in reviews if r.kind == "person" for v in r.verdicts.values())
 
 
 def alphas(pairs: Iterable[Pair], said: Iterable[Said], form: Form) -> dict[str, tuple[float | None, int]]:
@@ -371,6 +367,11 @@ def beside_people(pairs: Iterable[Pair], people: Iterable[Said], model: Iterable
             )
         )  # fmt: skip
     return found
+
+
+def _rank(maker: Configuration) -> tuple[bool, str, str]:
+    """Return where a maker stands among others: MAGneT first, then by what they are."""
+    return maker.method != "magnet", maker.method, maker.model_dump_json()
 
 
 def _coded(pairs: Iterable[Pair], said: Iterable[Said]) -> list[tuple[Said, Code]]:

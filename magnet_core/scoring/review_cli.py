@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from magnet_core.scoring import results
 from magnet_core.scoring.aspects import Form, Pair, Review
+from magnet_core.scoring.compare import rehearsed
 from magnet_core.scoring.results import Said
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def cautions(pairs: Sequence[Pair]) -> list[str]:
     found: list[str] = []
     if same := sum(pair.identical for pair in pairs):
         found.append(f"{same} of the pairs hold the same words on both sides; they are in the file and not in the tables.")
-    if any(results.authored(maker) for pair in pairs for maker in pair.makers):
+    if any(rehearsed(maker) for pair in pairs for maker in pair.makers):
         found.append("Sessions of the rehearsal cast are authored: what is said of them says nothing about the methods.")
     return found
 
@@ -45,7 +46,7 @@ def tables(pairs: Sequence[Pair], reviews: Sequence[Review], asked: Form) -> Ite
             rates, alphas = results.win_rates(own, theirs, maker, asked), results.alphas(own, theirs, asked)
             head = results.headline(own, theirs, maker, asked)
             mean = (
-                f"mean over aspects {_share(head.value)}{_ends(head.low, head.high)}, {_share(head.ties / (head.decided + head.ties))} ties"
+                f"mean over aspects {_share(head.value)}{_ends(head.low, head.high)}, {_share(head.ties / head.n)} ties"
                 if head
                 else "nothing decided on the aspects"
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 from magnet_core.domain import Value
 from magnet_core.profile_files import cell
-from magnet_core.scoring.aspects import Form, Half, Pair, Place, RaterKind, Review, Side, form
+from magnet_core.scoring.aspects import SIDES, Half, Pair, Place, RaterKind, Review, Winner, form
 from magnet_core.scoring.configuration import Configuration
 from magnet_core.scoring.results import Said, by_model, models_in, titles_of
 
@@ -22,7 +22,6 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of a table. `order` says of a model which of the pair's two sessions came first, `both_orders` whether its verdict was the same
 in both, and `final` what counts of the two."""
-SIDES: tuple[Side, Side] = ("A", "B")
 Times = Mapping[Place, Mapping[str, datetime]]
 """When each verdict came to be as it is now, by review and question."""
 
@@ -93,15 +92,11 @@ def rows(
         if review.kind == "model":
             row["order"] = "turned round" if review.flipped else "as kept"
         for key, verdict in review.verdicts.items():
-            won = "tie" if verdict.choice == "tie" else names[pair.on(verdict.choice, review.flipped).maker]
             changed = (times or {}).get(review.place, {}).get(key)
-            told = {"choice": verdict.choice, "won": won, "reason": verdict.reason}
+            told = {"choice": verdict.choice, "won": _won(pair, review.winner(key), names), "reason": verdict.reason}
             told["changed"] = changed.isoformat() if changed else ""
             if one := final.get((review.form, pair.id, review.rater, key)) if review.kind == "model" else None:
-                told["both_orders"] = one.order
-                told["final"] = (
-                    "tie" if one.winner == "tie" else names[(pair.one if one.winner == "one" else pair.two).maker]
-                )
+                told |= {"both_orders": one.order, "final": _won(pair, one.winner, names)}
             found.append(row | {"what": "verdict", "aspect": key} | told)
         for comment in review.comments:
             found.append(row | {"what": "comment", "side": comment.side, "turn": comment.turn, "comment": comment.text})
@@ -112,7 +107,7 @@ def finals(reviews: Sequence[Review]) -> dict[tuple[str, str, str, str], Said]:
     """Return what counts of models' two orders, by form, pair, model and question."""
     return {
         (sha, one.pair, one.rater, one.key): one
-        for sha in {review.form for review in reviews}
+        for sha in dict.fromkeys(review.form for review in reviews)
         for under in ([review for review in reviews if review.form == sha],)
         for model in models_in(under)
         for one in by_model(under, model)
@@ -137,24 +132,20 @@ def csv_text(
 
 
 def json_text(
-    pairs: Iterable[Pair],
-    reviews: Iterable[Review],
-    form: Form,
-    taken_out: Collection[str] = (),
-    times: Times | None = None,
+    pairs: Iterable[Pair], reviews: Iterable[Review], taken_out: Collection[str] = (), times: Times | None = None
 ) -> str:
     """Return everything that was asked and said, comments too, as JSON.
 
     Under `state` stands of each review whether it is finished and when its verdicts came to be as they are, in the order of the reviews;
     under `model_verdicts` what counts of models' two orders.
     """
-    pairs = list(pairs)
+    pairs, asked = list(pairs), form()
     known = {pair.id for pair in pairs}
     reviews = [review for review in reviews if review.pair in known]
     return json.dumps(
         {
             "notice": "Reviews of synthetic counselling sessions, made for research and teaching. Not treatment.",
-            "form": form.model_dump(mode="json") | {"sha": form.sha},
+            "form": asked.model_dump(mode="json") | {"sha": asked.sha},
             "pairs": [pair.model_dump(mode="json") for pair in pairs],
             "taken_out": [pair.id for pair in pairs if pair.id in taken_out],
             "reviews": [review.model_dump(mode="json") for review in reviews],
@@ -170,6 +161,11 @@ def json_text(
         indent=2,
         ensure_ascii=False,
     )
+
+
+def _won(pair: Pair, winner: Winner | None, names: Mapping[Configuration, str]) -> str:
+    """Return the name of the maker that a verdict is for, or that it is a tie."""
+    return "tie" if winner == "tie" else names[(pair.one if winner == "one" else pair.two).maker]
 
 
 def _half(side: str, half: Half, names: Mapping[Configuration, str]) -> dict[str, Any]:

@@ -87,10 +87,6 @@ class Store(Sessions):
             connection.execute(delete(CLIENTS).where(gone(CLIENTS)))
             return connection.execute(delete(SESSIONS).where(gone(SESSIONS))).rowcount
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection to read the database with."""
-        return self._database.reading()
-
     def writing(self) -> AbstractContextManager[Connection]:
         """Give a connection to write to the database with; what is written there is written whole or not at all."""
         return self._database.writing()

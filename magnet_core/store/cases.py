@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Column, Float, String, Table, Text, delete, func, select
-
 from magnet_core.lab.cases import Case, Result
-from magnet_core.store.database import TABLES, Database
+from magnet_core.store.database import Database, let_go, put, things
 
-_CASES = Table(
-    "prompt_cases",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
-_RESULTS = Table(
-    "prompt_case_results",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
+_CASES = things("prompt_cases")
+_RESULTS = things("prompt_case_results")
 MOST = 500
 """How many results are kept; the oldest make room."""
 
@@ -49,12 +33,10 @@ class Cases:
 
     def save_results(self, results: Iterable[Result]) -> None:
         """Keep what came of test cases, each in place of what came of it before under the same words and model."""
-        for result in results:
-            self._database.keep(_RESULTS, result.id, result)
         with self._database.writing() as connection:
-            if (connection.execute(select(func.count()).select_from(_RESULTS)).scalar() or 0) > MOST:
-                old = select(_RESULTS.c.id).order_by(_RESULTS.c.updated.desc(), _RESULTS.c.id).offset(MOST)
-                connection.execute(delete(_RESULTS).where(_RESULTS.c.id.in_(list(connection.execute(old).scalars()))))
+            for result in results:
+                put(connection, _RESULTS, result.id, result)
+            let_go(connection, _RESULTS, _RESULTS.c.updated, MOST)
 
     def results(self) -> list[Result]:
         """Return what came of test cases, the newest first; what cannot be read is left out."""

@@ -67,10 +67,7 @@ class Clients:
 
     def restore(self, id: str) -> None:
         """Undo the deletion of a client."""
-        gone = (CLIENTS.c.id == id) & CLIENTS.c.deleted.is_not(None)
-        with self._database.writing() as connection:
-            if not connection.execute(update(CLIENTS).where(gone).values(deleted=None, updated=time.time())).rowcount:
-                raise StoreError(f"There is no deleted client {id!r} to restore.")
+        self._database.put_back(CLIENTS, id, "client", updated=time.time())
 
     def _clients(self, which: Any, order: Any, limit: int | None = None) -> list[ClientProfile]:
         wanted = select(CLIENTS.c.id, CLIENTS.c.body).where(which).order_by(order, CLIENTS.c.id).limit(limit)

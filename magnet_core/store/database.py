@@ -14,7 +14,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Column, MetaData, Table, create_engine, event, func, insert, inspect, select, text, update
+from sqlalchemy import (
+    Column,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
@@ -30,6 +46,18 @@ BUSY_SECONDS = 15
 
 TABLES = MetaData()
 """All tables of the library; each is described where its rows are read and written."""
+
+
+def things(name: str) -> Table:
+    """Describe a table of things that are each kept whole."""
+    return Table(
+        name,
+        TABLES,
+        Column("id", String(80), primary_key=True),
+        Column("updated", Float, nullable=False),
+        Column("deleted", Float),
+        Column("body", Text, nullable=False),
+    )
 
 
 class Database:
@@ -69,18 +97,16 @@ class Database:
             with self._writer.begin() as connection:
                 return work(connection)
 
-    def state(self, changed: Column[float], which: Any) -> tuple[float, ...]:
+    def state(self, changed: Column[float], *which: Any) -> tuple[float, ...]:
         """Return figures that differ after every change to the rows in question, from the times at which these changed."""
-        seen = select(func.count(), func.sum(changed), func.max(changed)).where(which)
+        seen = select(func.count(), func.sum(changed), func.max(changed)).where(*which)
         with self.reading() as connection:
             return tuple(figure or 0 for figure in connection.execute(seen).one())
 
     def keep(self, table: Table, id: str, body: Value) -> None:
         """Keep something under its id, in place of what is there; what was deleted is back."""
-        row = {"id": id, "updated": time.time(), "deleted": None, "body": body.model_dump_json()}
         with self.writing() as connection:
-            if connection.execute(update(table).where(table.c.id == id).values(row)).rowcount == 0:
-                connection.execute(insert(table).values(row))
+            put(connection, table, id, body)
 
     def kept(self, table: Table, kind: type[V]) -> list[V]:
         """Return what is kept, the latest changed first; what cannot be read is left out."""
@@ -94,6 +120,13 @@ class Database:
         with self.writing() as connection:
             if not connection.execute(update(table).where(there).values(deleted=time.time())).rowcount:
                 raise StoreError(f"There is no {noun} {id!r} in the library.")
+
+    def put_back(self, table: Table, id: str, noun: str, **changes: Any) -> None:
+        """Undo that something was deleted; raise `StoreError` when no deleted one is there."""
+        gone = (table.c.id == id) & table.c.deleted.is_not(None)
+        with self.writing() as connection:
+            if not connection.execute(update(table).where(gone).values(deleted=None, **changes)).rowcount:
+                raise StoreError(f"There is no deleted {noun} {id!r} to restore.")
 
     def close(self) -> None:
         """Let go of all connections; new ones are opened when the database is used again."""
@@ -114,6 +147,20 @@ def readable(kind: type[V], body: str) -> V | None:
         return kind.model_validate_json(body)
     except ValidationError:
         return None
+
+
+def put(connection: Connection, table: Table, id: str, body: Value) -> None:
+    """Put something under its id, in place of what is there; what was deleted is back."""
+    row = {"id": id, "updated": time.time(), "deleted": None, "body": body.model_dump_json()}
+    if connection.execute(update(table).where(table.c.id == id).values(row)).rowcount == 0:
+        connection.execute(insert(table).values(row))
+
+
+def let_go(connection: Connection, table: Table, age: Column[float], most: int) -> None:
+    """Remove for good all rows but the newest so many."""
+    by_age = select(table.c.id).order_by(age.desc(), table.c.id)
+    if old := connection.execute(by_age.offset(most)).scalars().all():
+        connection.execute(delete(table).where(table.c.id.in_(old)))
 
 
 def add_columns(connection: Connection) -> set[Table]:

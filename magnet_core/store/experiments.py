@@ -8,7 +8,7 @@ from sqlalchemy import Column, Float, Integer, String, Table, Text, delete, inse
 
 from magnet_core.domain import Value
 from magnet_core.lab.experiments import Experiment
-from magnet_core.store.database import TABLES, Database, readable
+from magnet_core.store.database import TABLES, Database, let_go, readable
 
 _RUNS = Table(
     "prompt_runs",
@@ -57,9 +57,7 @@ class Experiments:
         with self._database.writing() as connection:
             connection.execute(delete(_RUNS).where(_RUNS.c.id == made.id))
             connection.execute(insert(_RUNS).values(row))
-            old = select(_RUNS.c.id).order_by(_RUNS.c.made.desc()).offset(MOST)
-            gone = list(connection.execute(old.limit(1000)).scalars())
-            connection.execute(delete(_RUNS).where(_RUNS.c.id.in_(gone)))
+            let_go(connection, _RUNS, _RUNS.c.made, MOST)
 
     def past(self) -> list[Past]:
         """Return the runs, the newest first."""

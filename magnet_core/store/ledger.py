@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Float, Integer, String, Table, Text, case, delete, func, insert, select
@@ -32,6 +32,9 @@ _USES = Table(
     Column("lost", Boolean, nullable=False),
 )
 
+_ALIKE = ("purpose", "model", "agent", "session", "turn", "seconds", "error", "lost")
+"""What a call and its row name alike."""
+
 _LIMITS = Table("limits", TABLES, Column("name", String(16), primary_key=True), Column("body", Text, nullable=False))
 
 
@@ -50,7 +53,7 @@ class Ledger:
                 "prompt": use.usage.prompt_tokens,
                 "cached": use.usage.cached_tokens,
                 "completion": use.usage.completion_tokens,
-                **use.model_dump(include={"purpose", "model", "agent", "session", "turn", "seconds", "error", "lost"}),
+                **use.model_dump(include=set(_ALIKE)),
             }
             for use in uses
         ]
@@ -58,9 +61,13 @@ class Ledger:
             with self._database.writing() as connection:
                 connection.execute(insert(_USES), rows)
 
-    def sums(self) -> list[Sum]:
-        """Return what was used by day, purpose and model, the latest day first; what was given up is no call of its own."""
-        return self._sums(_USES.c.day, _USES.c.purpose, _USES.c.model)
+    def sums(self, on: date | None = None) -> list[Sum]:
+        """Return what was used by day, purpose and model, the latest day first, or on one day only.
+
+        What was given up is no call of its own.
+        """
+        which = [_USES.c.day == on.isoformat()] if on else []
+        return self._sums(_USES.c.day, _USES.c.purpose, _USES.c.model, which=which)
 
     def turns(self) -> list[Sum]:
         """Return what was used for sessions by day, model, session and turn, the latest day first."""
@@ -90,20 +97,15 @@ class Ledger:
         usages = [{name: row.pop(name) for name in Usage.model_fields} for row in rows]
         return [Sum.model_validate({**row, "usage": usage}) for row, usage in zip(rows, usages, strict=True)]
 
-    def failures(self, limit: int = 2000, session: str = "") -> list[Use]:
-        """Return calls without an answer, and what was given up because of them, the latest first; of one session, if named."""
-        wanted = select(_USES).where(_USES.c.error != "")
-        if session:
-            wanted = wanted.where(_USES.c.session == session)
+    def failures(self, limit: int = 2000) -> list[Use]:
+        """Return calls without an answer, and what was given up because of them, the latest first."""
+        wanted = select(_USES).where(_USES.c.error != "").order_by(_USES.c.made.desc(), _USES.c.id.desc())
         with self._database.reading() as connection:
-            rows = connection.execute(wanted.order_by(_USES.c.made.desc(), _USES.c.id.desc()).limit(limit)).mappings().all()
+            rows = connection.execute(wanted.limit(limit)).mappings().all()
         return [
             Use.model_validate(
                 {
-                    **{
-                        name: row[name]
-                        for name in ("purpose", "model", "agent", "session", "turn", "seconds", "error", "lost")
-                    },
+                    **{name: row[name] for name in _ALIKE},
                     "made": datetime.fromtimestamp(row["made"], UTC),
                     "usage": Usage(
                         prompt_tokens=row["prompt"], cached_tokens=row["cached"], completion_tokens=row["completion"]
@@ -128,4 +130,4 @@ class Ledger:
 
     def state(self) -> tuple[float, ...]:
         """Return figures that differ after every change."""
-        return self._database.state(_USES.c.made, _USES.c.id > 0)
+        return self._database.state(_USES.c.made)

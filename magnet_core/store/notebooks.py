@@ -5,20 +5,13 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Float, String, Table, Text, delete, select
+from sqlalchemy import delete, select
 
 from magnet_core.domain import Value
 from magnet_core.lab.drafts import Notebook
-from magnet_core.store.database import TABLES, Database, readable
+from magnet_core.store.database import Database, put, readable, things
 
-_NOTEBOOKS = Table(
-    "prompt_drafts",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
+_NOTEBOOKS = things("prompt_drafts")
 DAYS = 60
 """How long drafts that nobody has touched are kept."""
 
@@ -38,8 +31,8 @@ class Notebooks:
 
     def keep(self, notebook: Notebook) -> None:
         """Keep a notebook under its id, and let go of those that are old."""
-        self._database.keep(_NOTEBOOKS, notebook.id, notebook)
         with self._database.writing() as connection:
+            put(connection, _NOTEBOOKS, notebook.id, notebook)
             connection.execute(delete(_NOTEBOOKS).where(_NOTEBOOKS.c.updated < time.time() - DAYS * 86_400))
 
     def of(self, id: str) -> Notebook | None:

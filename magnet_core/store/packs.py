@@ -18,16 +18,9 @@ from magnet_core.lab import fields, wordings
 from magnet_core.packs import Pack, Version, checked, slug
 from magnet_core.scoring.instruments import Sheet
 from magnet_core.scoring.rubrics import Rubric
-from magnet_core.store.database import TABLES, Database, readable
+from magnet_core.store.database import TABLES, Database, readable, things
 
-_PACKS = Table(
-    "prompt_packs",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
+_PACKS = things("prompt_packs")
 _VERSIONS = Table(
     "prompt_versions",
     TABLES,
@@ -50,6 +43,10 @@ class Packs:
     def packs(self) -> list[Pack]:
         """Return the packs, the latest changed first; those that cannot be read are left out."""
         return self._database.kept(_PACKS, Pack)
+
+    def state(self) -> tuple[float, ...]:
+        """Return figures that differ after every change to the packs: who has read them need not read them again."""
+        return self._database.state(_PACKS.c.updated, _PACKS.c.deleted.is_(None))
 
     def new(self, title: str, texts: Iterable[Prompt] = (), note: str = "") -> Pack:
         """Keep a new pack with those of the prompts that differ from ours; each is its first version there.
@@ -76,29 +73,21 @@ class Packs:
             checked(prompt)
         sheets = self._sheets()
         with self._database.writing() as connection:
-            own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
-            row = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).one_or_none()
-            pack = readable(Pack, row.body) if row else None
-            if pack is None:
-                raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
+            pack = _there(connection, pack_id)
             now = pack.texts | wordings.texts(sheets) | {p.name: p for p in pack.judges}
             new = [p for p in texts if p.name not in now or fields(p) != fields(now[p.name])]
             for prompt in new:
                 _add(connection, pack_id, prompt, note)
             pack = pack.holding(new, sheets)
-            connection.execute(update(_PACKS).where(own).values(body=pack.model_dump_json(), updated=time.time()))
+            _replace(connection, pack)
         return pack
 
     def rename(self, pack_id: str, title: str) -> Pack:
         """Give a pack another title; return it. A title that another pack has gets a number."""
         with self._database.writing() as connection:
-            own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
-            body = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).scalar()
-            pack = readable(Pack, body) if body else None
-            if pack is None:
-                raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
+            pack = _there(connection, pack_id)
             pack = pack.model_copy(update={"title": _apart(_clean(title), self._titles(connection, but=pack_id))})
-            connection.execute(update(_PACKS).where(own).values(body=pack.model_dump_json(), updated=time.time()))
+            _replace(connection, pack)
         return pack
 
     def delete(self, pack_id: str) -> None:
@@ -107,10 +96,7 @@ class Packs:
 
     def bring_back(self, pack_id: str) -> None:
         """Put a deleted pack into the list again."""
-        gone = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_not(None)
-        with self._database.writing() as connection:
-            if not connection.execute(update(_PACKS).where(gone).values(deleted=None)).rowcount:
-                raise StoreError(f"There is no deleted prompt pack {pack_id!r} to bring back.")
+        self._database.put_back(_PACKS, pack_id, "prompt pack")
 
     def versions(self, pack_id: str, name: str) -> list[Version]:
         """Return the saved versions of a prompt in a pack, the newest first."""
@@ -137,6 +123,21 @@ class Packs:
 
     def _sheets(self) -> list[Sheet]:
         return [rubric.sheet for rubric in self._rubrics()]
+
+
+def _there(connection: Connection, pack_id: str) -> Pack:
+    """Return a pack, held until it is written again; raise `StoreError` where there is none that can be read."""
+    own = (_PACKS.c.id == pack_id) & _PACKS.c.deleted.is_(None)
+    body = connection.execute(select(_PACKS.c.body).where(own).with_for_update()).scalar()
+    pack = readable(Pack, body) if body else None
+    if pack is None:
+        raise StoreError(f"There is no prompt pack {pack_id!r} in the library.")
+    return pack
+
+
+def _replace(connection: Connection, pack: Pack) -> None:
+    new = {"body": pack.model_dump_json(), "updated": time.time()}
+    connection.execute(update(_PACKS).where(_PACKS.c.id == pack.id).values(new))
 
 
 def _add(connection: Connection, pack_id: str, prompt: Prompt, note: str) -> None:

@@ -88,9 +88,7 @@ class Reviews:
 
     def pairs(self) -> list[Pair]:
         """Return the pairs of the queue, the oldest first."""
-        kept = select(_PAIRS.c.body).where(_PAIRS.c.deleted.is_(None)).order_by(_PAIRS.c.created, _PAIRS.c.id)
-        with self._database.reading() as connection:
-            return [pair for body in connection.execute(kept).scalars() if (pair := readable(Pair, body))]
+        return self._pairs(_PAIRS.c.deleted.is_(None))
 
     def take_out(self, ids: Iterable[str]) -> None:
         """Take pairs out of the queue; what was said about them is kept and is there again with the pair."""
@@ -100,9 +98,7 @@ class Reviews:
 
     def taken_out(self) -> list[Pair]:
         """Return the pairs that were taken out of the queue, the oldest first."""
-        out = select(_PAIRS.c.body).where(_PAIRS.c.deleted.is_not(None)).order_by(_PAIRS.c.created, _PAIRS.c.id)
-        with self._database.reading() as connection:
-            return [pair for body in connection.execute(out).scalars() if (pair := readable(Pair, body))]
+        return self._pairs(_PAIRS.c.deleted.is_not(None))
 
     def lost(self, pairs: Collection[Pair]) -> set[str]:
         """Return which of some pairs cannot be shown any more, since one of their sessions is not in the library."""
@@ -218,6 +214,11 @@ class Reviews:
         with self._database.reading() as connection:
             return {row.question: row.text for row in connection.execute(wanted)}
 
+    def _pairs(self, which: Any) -> list[Pair]:
+        wanted = select(_PAIRS.c.body).where(which).order_by(_PAIRS.c.created, _PAIRS.c.id)
+        with self._database.reading() as connection:
+            return [pair for body in connection.execute(wanted).scalars() if (pair := readable(Pair, body))]
+
 
 def bring_up_to_date(connection: Connection) -> None:
     """Fill in what pairs and reviews of an earlier version do not say: how sessions were made, how long they are, and the form."""
@@ -227,14 +228,8 @@ def bring_up_to_date(connection: Connection) -> None:
             connection.execute(update(_PAIRS).where(_PAIRS.c.id == id).values(body=body))
     for row in connection.execute(select(_REVIEWS).where(_REVIEWS.c.form == "")).all():
         if review := readable(Review, row.body):
-            own = (
-                (_REVIEWS.c.pair == row.pair)
-                & (_REVIEWS.c.kind == row.kind)
-                & (_REVIEWS.c.rater == row.rater)
-                & (_REVIEWS.c.flipped == row.flipped)
-                & (_REVIEWS.c.change == row.change)
-            )
-            connection.execute(update(_REVIEWS).where(own).values(form=review.form))
+            this = _own(review) & (_REVIEWS.c.change == row.change)
+            connection.execute(update(_REVIEWS).where(this).values(form=review.form))
 
 
 def _made(connection: Connection, pair: Pair) -> Pair:

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, String, Table, Text
-
 from magnet_core.scoring.rubrics import Rubric
-from magnet_core.store.database import TABLES, Database
+from magnet_core.store.database import Database, things
 
-_RUBRICS = Table(
-    "rubrics",
-    TABLES,
-    Column("id", String(80), primary_key=True),
-    Column("updated", Float, nullable=False),
-    Column("deleted", Float),
-    Column("body", Text, nullable=False),
-)
+_RUBRICS = things("rubrics")
 
 
 class Rubrics:
@@ -30,6 +21,10 @@ class Rubrics:
     def all(self) -> list[Rubric]:
         """Return the own rubrics, the latest changed first; those that cannot be read are left out."""
         return self._database.kept(_RUBRICS, Rubric)
+
+    def state(self) -> tuple[float, ...]:
+        """Return figures that differ after every change to the own rubrics: who has read them need not read them again."""
+        return self._database.state(_RUBRICS.c.updated, _RUBRICS.c.deleted.is_(None))
 
     def delete(self, id: str) -> None:
         """Take an own rubric out of the list; what was scored with it stays."""

@@ -127,10 +127,7 @@ class Sessions:
 
     def restore(self, id: str) -> None:
         """Undo the deletion of a session."""
-        with self._database.writing() as connection:
-            gone = (SESSIONS.c.id == id) & SESSIONS.c.deleted.is_not(None)
-            if not connection.execute(update(SESSIONS).where(gone).values(deleted=None)).rowcount:
-                raise StoreError(f"There is no deleted session {id!r} to restore.")
+        self._database.put_back(SESSIONS, id, "session")
 
     def _entries(self, *which: Any, limit: int | None = None) -> list[Entry]:
         with self._database.reading() as connection:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from sqlalchemy import Column, Float, String, Table, Text, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
 from magnet_core.domain import Value
+from magnet_core.models import REHEARSAL
 from magnet_core.models.openai import OPENAI_URL, check_url
-from magnet_core.store.database import TABLES, Database, readable
+from magnet_core.store.database import TABLES, Database, let_go, readable
 
 _SETUPS = Table(
     "setups",
@@ -53,9 +54,7 @@ class Setups:
         def work(connection: Connection) -> None:
             if connection.execute(update(_SETUPS).where(_SETUPS.c.id == setup.id).values(row)).rowcount == 0:
                 connection.execute(insert(_SETUPS).values(row))
-            by_age = select(_SETUPS.c.id).order_by(_SETUPS.c.updated.desc(), _SETUPS.c.id)
-            old = connection.execute(by_age).scalars().all()[MOST:]
-            connection.execute(delete(_SETUPS).where(_SETUPS.c.id.in_(old)))
+            let_go(connection, _SETUPS, _SETUPS.c.updated, MOST)
 
         self._database.write(work)
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from magnet_core.cast import REHEARSAL
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.compare import SCORES, as_rows, table, tally
-from magnet_core.scoring.tables import Judge
 from magnet_core.store import Entry
 from ui import state, theme
 from ui.compare import clients, figures, making, place, power, variety
@@ -20,7 +19,7 @@ from ui.compare.two import two
 from ui.engine.maker import MakingJob
 from ui.engine.scorer import Job
 from ui.scoring import scores
-from ui.scoring.judging import BY_RULES, MOST, can_rate, job_at_hand
+from ui.scoring.judging import MOST, can_rate, could_rate, job_at_hand
 from ui.scoring.many import begin_rest
 
 BUDGET, EVERY = 0.4, 0.5
@@ -97,13 +96,6 @@ def many(entries: list[Entry]) -> None:
     if out:
         words = ", ".join(f"{n} {why}" for why, n in sorted(out.items()))
         st.html(f'<p class="hint">Left out of every comparison: {escape(words)}.</p>')
-
-
-def could_rate() -> list[Judge]:
-    """Return who can rate here: the rules, and this browser session's model in our words and in those of the lab's packs."""
-    model = state.voices.judge_model()
-    told = ["", *state.scores.worded()] if model else []
-    return [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in told)]
 
 
 def page() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from ui import state
+from ui import links, state
 from ui.review.pairing import pairing
 from ui.review.rating import desk
 from ui.review.reviewed import reviewed
-from ui.scoring.judging import SESSION_PAGE
 
 VIEWS = {"rate": "Rate", "pairs": "Pairs", "results": "Results"}
 
@@ -42,8 +39,7 @@ def leave() -> None:
     state.keep("review_open", None)
     if asked and state.sessions.open_stored(asked[0]):
         state.sessions.look_at(asked[1])
-        with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE, query_params=state.sessions.session_place())
+        links.go(links.SESSION_PAGE, state.sessions.session_place())
 
 
 page()

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 from html import escape
 from typing import Any, cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Session
 from magnet_core.scoring.instruments import sheets
-from magnet_core.scoring.items import Scorecard
+from magnet_core.scoring.items import Instrument, Scorecard
 from magnet_core.scoring.plain import read_scores
 from magnet_core.scoring.rater import NOTICE
-from magnet_core.scoring.tables import Judge
+from magnet_core.scoring.tables import Judge, judge_of
 from magnet_core.store import Entry
-from ui import state, theme
+from ui import links, state, theme
 from ui.scoring import many, rubrics, rules, scales, scores
 from ui.scoring.judging import (
     BY_RULES,
     KNOWN,
     MOST,
-    SESSION_PAGE,
     USUAL,
     Drawn,
     Watched,
     begin,
     begun_in,
     can_rate,
+    could_rate,
     job_at_hand,
     line_of,
     nothing_yet,
 )
 
-LAB_PAGE = "pages/lab/prompts.py"
 PLACE = ("view", "session")
 """What of the page is in its address."""
 VIEWS = {"one": "One session", "many": "Many sessions", "own": "Own rubrics"}
@@ -45,12 +43,9 @@ BUDGET, EVERY = 0.4, 0.5
 
 
 def judges_for(cards: list[Scorecard]) -> list[Judge]:
-    """Return who could rate here, and who has rated: the rules, this browser session's model in our words and in those of the
-    prompt lab's packs, then all others."""
-    model = state.voices.judge_model()
-    told = ["", *state.scores.worded()] if model else []
-    here = [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in told)]
-    return list(dict.fromkeys([*here, *(state.scores.judge_of(card) for card in reversed(cards))]))
+    """Return who could rate here, and who has rated, the latest first."""
+    titles = state.scores.titles()
+    return list(dict.fromkeys([*could_rate(), *(judge_of(card, titles) for card in reversed(cards))]))
 
 
 def choose_session(entries: list[Entry]) -> str:
@@ -121,7 +116,7 @@ def one() -> Drawn:
             "Open session",
             icon=":material/forum:",
             key="scores_open",
-            on_click=jump,
+            on_click=links.leave,
             args=(id, None),
             help="Open the session",
         )
@@ -134,32 +129,24 @@ def one() -> Drawn:
     if not here:
         st.html(f'<p class="remark">These are earlier ratings by {escape(judge.name)}, which is not set as a model now.</p>')
     shown = [card for card in cards if (card.judge, card.kind) == (judge.name, judge.kind)]
+    held = state.scores.by_judge(shown).get((session.id, judge), {})
     left, right = st.columns([5, 7], gap="medium")
     with left:
-        overview(session, judge, shown)
+        overview(session, judge, shown, held)
     with right:
-        details(session, judge, shown, instruments, samples, live)
+        details(session, judge, shown, held, instruments, samples, live)
     scores.touch(partial(jump_now, id), partial(try_words, session))
     return job, slot
 
 
-def jump(id: str, turn: int | None) -> None:
-    """Make a session the one that the session page shows, at a turn, and go there at the next drawing."""
-    if state.sessions.open_stored(id):
-        state.sessions.look_at(turn)
-        state.keep("scores_leave", True)
-
-
 def jump_now(id: str, turn: int) -> None:
-    jump(id, turn)
+    links.leave(id, turn)
     st.rerun()
 
 
 def try_words(session: Session, asked: str) -> None:
     """Go to the prompt lab with the words of a rating: its judge, its item, its session."""
-    place = words_of(session, asked)
-    with suppress(StreamlitAPIException):
-        st.switch_page(LAB_PAGE, query_params=place)
+    links.go(links.LAB_PAGE, words_of(session, asked))
 
 
 def words_of(session: Session, asked: str) -> dict[str, str]:
@@ -179,9 +166,8 @@ def words_of(session: Session, asked: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
+def overview(session: Session, judge: Judge, cards: list[Scorecard], held: Mapping[Instrument, Scorecard]) -> None:
     """Draw what the scores say in plain words, and what they are."""
-    held = state.scores.by_judge(cards).get((session.id, judge), {})
     with st.container(key="scores_reading", gap="small"):
         if not session.turns:
             st.html(
@@ -217,10 +203,10 @@ def overview(session: Session, judge: Judge, cards: list[Scorecard]) -> None:
 
 
 def details(
-    session: Session, judge: Judge, cards: list[Scorecard], instruments: list[str], samples: int, live: bool
-) -> None:
+    session: Session, judge: Judge, cards: list[Scorecard], held: Mapping[Instrument, Scorecard], instruments: list[str],
+    samples: int, live: bool,
+) -> None:  # fmt: skip
     """Draw the scales one at a time, with the evidence of every rating."""
-    held = state.scores.by_judge(cards).get((session.id, judge), {})
     own = [card for name, card in held.items() if name not in KNOWN]
     names = ["CTRS", "WAI", "PANAS", "Rules", "Over the turns", *(["Own"] if own else [])]
     tabs = dict(zip(names, st.tabs(names, key="scores_tab", on_change="rerun"), strict=True))
@@ -261,10 +247,7 @@ def arrive(came: bool) -> None:
 
 def page() -> None:
     """Draw the view that is wanted; what is running stands last."""
-    if state.kept("scores_leave"):
-        state.keep("scores_leave", False)
-        with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE, query_params=state.sessions.session_place())
+    links.left()
     arrive(state.enter("scores"))
     with st.container(key="scores"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

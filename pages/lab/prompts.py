@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from html import escape
 from typing import Any, cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core import lab, prompts
 from ui import state, theme
-from ui.engine.bench import Bench
+from ui.engine.bench import Bench, Look
 from ui.lab import address, cases, editor, judges, moment, packs, trial
 from ui.lab import prompt as drawn
 from ui.lab.desk import Desk, own_words
 from ui.lab.moment import Place
-from ui.scoring.judging import SESSION_PAGE, link
+from ui.lab.runs import Watched
+from ui.links import SESSION_PAGE, go, link
 
 VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
 BUDGET, EVERY = 0.4, 0.5
@@ -94,7 +94,7 @@ def left_behind() -> None:
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: Bench, draw: Any, slot: Any) -> None:
+def watch(job: Bench, draw: Callable[[Look], str], slot: Any) -> None:
     """Look in on a running trial; it stands last on the page."""
     end = time.monotonic() + BUDGET
     while time.monotonic() < end:
@@ -105,7 +105,7 @@ def watch(job: Bench, draw: Any, slot: Any) -> None:
         time.sleep(0.1)
 
 
-def bench() -> Any:
+def bench() -> Watched | None:
     """Draw the bench; return the job to look at, how to draw it, and the place for it."""
     there = moment.lines()
     if not there:
@@ -146,11 +146,10 @@ def again(place: Place, desk: Desk, letter: str) -> None:
         st.html(f'<p class="hint">{escape(told)}</p>')
     if pressed:
         state.sessions.again_with(place.made, desk.pack)
-        with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE)
+        go(SESSION_PAGE)
 
 
-def beside(place: Place, desk: Desk, letter: str) -> Any:
+def beside(place: Place, desk: Desk, letter: str) -> Watched | None:
     """Draw answers, filled prompt, prompt as written, and what differs; one at a time."""
     titles = ["Answers", "Filled in", "As written", "What differs"]
     tabs = dict(zip(titles, st.tabs(titles, key="lab_tab", on_change="rerun"), strict=True))

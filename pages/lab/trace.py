@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from magnet_core.store import Entry
-from ui import state, theme
+from ui import links, state, theme
 from ui.scoring.judging import MOST
 from ui.tracing import incidents, prices, sessions, spans, spending
 
@@ -47,7 +47,7 @@ def body(view: str, entries: list[Entry]) -> None:
 
 def page() -> None:
     """Draw the page."""
-    incidents.left()
+    links.left()
     arrive()
     with st.container(key="trace", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

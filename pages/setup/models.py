@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from html import escape
 from typing import Any, cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from magnet_core.cast import REHEARSAL, Cast, Preset, Voice
+from magnet_core.cast import Cast, Preset, Voice
 from magnet_core.domain import FanOut
-from magnet_core.errors import SettingsError
+from magnet_core.errors import SettingsError, StoreError
+from magnet_core.models import REHEARSAL
 from magnet_core.models.check import known_models
 from magnet_core.models.openai import OPENAI_URL
-from ui import key_fields, setups, state, theme, voices
+from ui import key_fields, links, setups, state, theme, voices
 from ui.tracing import limit
 from ui.voices import Amiss, Fields, Source
 from ui.waiting import waited
@@ -326,12 +325,6 @@ def page() -> None:
     key_fields.take_when_left()
 
 
-def to_the_session() -> None:
-    """Link to where the voices are heard; where the page stands alone there is no link."""
-    with suppress(StreamlitAPIException):
-        st.page_link("pages/watch/session.py", label="To the session", icon=":material/forum:", width="content")
-
-
 def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | None, Amiss]], fan_out: FanOut) -> None:
     """Draw what can be done with the fields: try them, or let them speak."""
     now = state.voices.cast()
@@ -351,7 +344,7 @@ def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | 
             remembered = not speaks and setups.choose_to_remember()
         if speaks:
             st.html('<p class="hint">This is what speaks now.</p>', width="content")
-            to_the_session()
+            links.link(links.SESSION_PAGE, "To the session", ":material/forum:")
     st.html(
         '<p class="hint">A session under way goes on with the new voices from its next turn. '
         "What has been said stays as it is.</p>"
@@ -367,9 +360,19 @@ def finish(default: Fields | None, found: Amiss, rows: dict[str, tuple[Fields | 
         state.forget("models_asked", "models_wanted")
         st.rerun()
     elif test and wanted is not None:
-        tried = voices.distinct(wanted)
-        verdicts = waited(voices.try_all(tried), "Asking for two short answers")
-        state.keep("models_verdicts", list(zip(tried, verdicts, strict=True)))
+        try_out(wanted)
+
+
+def try_out(wanted: Cast) -> None:
+    """Try every voice of a cast; what was found is kept."""
+    tried = voices.distinct(wanted)
+    try:
+        counted = state.spending.meter("test")
+    except StoreError as error:
+        st.error(theme.plain(str(error)))
+        return
+    verdicts = waited(voices.try_all(tried, counted), "Asking for two short answers")
+    state.keep("models_verdicts", list(zip(tried, verdicts, strict=True)))
 
 
 state.enter()

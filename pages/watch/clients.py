@@ -18,8 +18,8 @@ from magnet_core.profile_files import profiles_csv, profiles_json
 from ui import care, state, theme
 from ui.client import client_form, client_sources, clients
 from ui.client.clients import SECTIONS, SHOWN_AT_ONCE, Edit, Filter, View
+from ui.links import SESSION_PAGE
 
-SESSION_PAGE = "pages/watch/session.py"
 PLACE = ("client", "with")
 """The names in the address that say which client is shown, and which it is compared with."""
 

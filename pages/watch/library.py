@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from html import escape
 from typing import Any
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Attitude
 from magnet_core.errors import StoreError
 from magnet_core.store import Entry, Found
-from ui import library, state, theme
+from ui import library, links, state, theme
 from ui.library import Import, Wish
 
-SESSION_PAGE = "pages/watch/session.py"
 LARGEST_MB = 50
 OPEN = ":material/open_in_new: Open"
 ROW = 35
@@ -184,8 +181,7 @@ def nothing() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Import sessions", icon=":material/upload_file:", key="library_first", type="primary",
                   on_click=state.keep, args=("library_bring", True))  # fmt: skip
-        with suppress(StreamlitAPIException):
-            st.page_link(SESSION_PAGE, label="Start a session", icon=":material/forum:")
+        links.link(links.SESSION_PAGE, "Start a session", ":material/forum:")
 
 
 def wishes(entries: Sequence[Entry]) -> tuple[str, Wish]:
@@ -396,8 +392,7 @@ def page() -> None:
     """Draw the page; a running import is looked in on last, from a place above."""
     if state.kept("library_go"):
         state.keep("library_go", False)
-        with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE)
+        links.go(links.SESSION_PAGE)
     try:
         entries, gone = state.store().recent(library.MOST), state.store().deleted(library.MOST)
         head(entries, gone)

@@ -14,6 +14,7 @@ from magnet_core.domain import Attitude, Session, Visibility
 from magnet_core.methods import METHODS
 from ui import care, state, theme
 from ui.engine.runner import Run, Snapshot
+from ui.links import MODELS_PAGE
 from ui.scoring import rules
 from ui.session import change, live, seat, trace, transcript, what_if, whole
 from ui.tracing import limit
@@ -111,7 +112,7 @@ def _model() -> None:
     """Name the model that speaks and link to where it is chosen; where the page stands alone there is no link."""
     label = f"Model: {state.voices.model_line()}"
     try:
-        st.page_link("pages/setup/models.py", label=theme.plain(label), icon=":material/tune:")
+        st.page_link(MODELS_PAGE, label=theme.plain(label), icon=":material/tune:")
     except StreamlitAPIException:
         st.html(f'<div class="facts">{escape(label)}</div>', width="content")
 

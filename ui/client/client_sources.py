@@ -9,10 +9,11 @@ from html import escape
 import streamlit as st
 
 from magnet_core import drafting
-from magnet_core.cast import REHEARSAL, Cast
+from magnet_core.cast import Cast
 from magnet_core.domain import ClientProfile
 from magnet_core.drafting import Draft, Drafted
 from magnet_core.errors import MagnetError, StoreError
+from magnet_core.models import REHEARSAL
 from magnet_core.profile_fields import Content, fields, read_number
 from magnet_core.profile_files import LARGEST, Import, read_files
 from ui import care, state, theme

@@ -7,14 +7,14 @@ from functools import partial
 from html import escape
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core.scoring.compare import Cards, Configuration, Measured, Row, Twin, client_rows, name_of, twins
 from magnet_core.scoring.compare.numbers import DIGITS, number
 from ui import charts, state
 from ui.compare.choices import Choices
+from ui.links import SESSION_PAGE, link
 from ui.scoring import scores
-from ui.scoring.judging import SESSION_PAGE, dark, plot
+from ui.scoring.judging import dark, plot
 
 EACH = 10
 """Clients on one page of the list."""
@@ -116,21 +116,13 @@ def one(twin: Twin, unit: str, names: tuple[str, str], place: int) -> None:
                       args=(twin.base_sessions[0], twin.other_sessions[0]), type="tertiary")  # fmt: skip
         for label, ids in (("Baseline", twin.base_sessions), ("Other", twin.other_sessions)):
             if ids:
-                to_session(ids[0], label)
+                link(SESSION_PAGE, label, ":material/forum:", {"session": ids[0]})
 
 
 def show_both(left: str, right: str) -> None:
     """Go over to two sessions side by side."""
     for name, value in (("compare_view", "two"), ("compare_left", left), ("compare_right", right)):
         state.keep(name, value)
-
-
-def to_session(id: str, label: str) -> None:
-    """Link to a session; where this page stands alone there is no link."""
-    try:
-        st.page_link(SESSION_PAGE, label=label, icon=":material/forum:", query_params={"session": id})
-    except StreamlitAPIException:
-        return
 
 
 def _keep_known(name: str, options: Sequence[str]) -> None:

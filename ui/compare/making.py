@@ -8,11 +8,11 @@ from html import escape
 
 import streamlit as st
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import Prices, today
 from magnet_core.domain import ClientProfile, Session
 from magnet_core.meter import Limit, Unit
 from magnet_core.methods import METHODS, method_named
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.compare import (
     OURS,
     OWN,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from magnet_core.cast import REHEARSAL
-from magnet_core.costs import session_cost, waited
+from magnet_core.costs import Prices, session_cost, waited
 from magnet_core.domain import Session
+from magnet_core.models import REHEARSAL
 from magnet_core.packs import pack_of
 from magnet_core.scoring.compare import configuration_of, name_of, side_by_side
 from magnet_core.scoring.compare.numbers import number
@@ -33,9 +33,8 @@ def two(entries: list[Entry]) -> None:
     made = [configuration_of(s) for s in (left, right)]
     packs = state.prompts.pack_list()
     titles = {c.prompts: title for c, s in zip(made, (left, right), strict=True) if (title := pack_of(s, packs)[0])}
-    st.html(
-        twins.head(left, right, (name_of(made[0], made, titles), name_of(made[1], made, titles)), (took(left), took(right)))
-    )
+    names, listed = (name_of(made[0], made, titles), name_of(made[1], made, titles)), state.spending.prices()
+    st.html(twins.head(left, right, names, (took(left, listed), took(right, listed))))
     if steps := twins.plans(left, right):
         st.html(steps)
     st.html(
@@ -69,9 +68,9 @@ def choose_two(entries: list[Entry], lines: dict[str, str]) -> list[str]:
     return picked
 
 
-def took(session: Session) -> dict[str, str]:
+def took(session: Session, listed: Prices) -> dict[str, str]:
     """Return what a session took, in words."""
-    cost = session_cost(session, state.spending.prices())
+    cost = session_cost(session, listed)
     if not cost.calls:
         return {"Calls": "not recorded", "Tokens": "–", "Time to wait": "–", "Price": "–"}
     rehearsed = any(c.model == REHEARSAL for turn in session.turns for c in turn.calls)

@@ -6,7 +6,6 @@ Nothing here knows the screen, and nothing a trial brings is kept in a session.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,10 +18,11 @@ from magnet_core.domain import FanOut, Moment
 from magnet_core.errors import MagnetError
 from magnet_core.lab import Grown, Sample, Trial, try_out
 from magnet_core.lab.judge_trials import Asked, JudgeTrial
-from magnet_core.models import ModelFor
+from magnet_core.models import ModelFor, Player
 from magnet_core.prompts import PromptSet
 from magnet_core.scoring import expectation
 from magnet_core.scoring.judge import JUDGE
+from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -50,6 +50,13 @@ class Wanted:
     """What that judge is told; ours where there are none."""
     rates: Asked | None = None
     """What a judge is asked, where a judge's own prompt is tried."""
+
+    def trial(self, player: Player, judge: Player | None = None) -> Trial:
+        """Return what a player is asked, and the judge of its answers where there is a question."""
+        how = (self.repeats, self.temperature, self.max_tokens)
+        if self.rates:
+            return JudgeTrial(self.label, self.moment, self.texts, player, *how, asked=self.rates)
+        return Trial(self.label, self.moment, self.texts, player, *how, self.question, judge, self.judge_words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +135,7 @@ class Bench:
                             casts[opener] = await stack.enter_async_context(opener(self._engine.limit))
                     player = casts[one.open](one.moment.agent)
                     judge = casts[one.judge](JUDGE) if one.judge else None
-                    how = (one.repeats, one.temperature, one.max_tokens)
-                    if one.rates:
-                        trials.append(JudgeTrial(one.label, one.moment, one.texts, player, *how, asked=one.rates))
-                    else:
-                        trials.append(
-                            Trial(one.label, one.moment, one.texts, player, *how, one.question, judge, one.judge_words)
-                        )
+                    trials.append(one.trial(player, judge))
                 fan_out: FanOut = "one-by-one" if any(w.fan_out == "one-by-one" for w in wanted) else "at-once"
                 async with aclosing(try_out(trials, fan_out)) as events:
                     async for item in events:
@@ -145,5 +146,4 @@ class Bench:
         except MagnetError as error:
             await self._finish("failed", str(error))
         except Exception as error:
-            logging.getLogger(__name__).exception("A trial broke off.")
-            await self._finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
+            await self._finish("failed", mistake(error, "A trial"))

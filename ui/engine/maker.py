@@ -6,7 +6,6 @@ A page starts a job and looks in. Nothing here knows the screen.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import threading
 import time
@@ -17,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from magnet_core.batch import BatchEvent, SessionFailed, run_batch
-from magnet_core.cast import REHEARSAL
 from magnet_core.domain import FanOut, Session
 from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.events import SessionFinished
 from magnet_core.meter import Budget, Limit, given_up
+from magnet_core.models import REHEARSAL
+from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, Lost, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -191,8 +191,7 @@ class Maker:
         except MagnetError as error:
             self._finish(job, "failed", str(error))
         except Exception as error:
-            logging.getLogger(__name__).exception("Making sessions broke off.")
-            self._finish(job, "failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
+            self._finish(job, "failed", mistake(error, "Making sessions"))
 
     async def _take(self, job: MakingJob, event: BatchEvent) -> None:
         now, session = job.look(), event.session

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from magnet_core.meter import Budget
 from magnet_core.models import ModelFor
 from magnet_core.scoring.aspects import Pair, Review
 from magnet_core.scoring.pairs import Words, judge_pair
+from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -125,6 +125,4 @@ async def _drive(
     except MagnetError as error:
         job.tell(state="failed", errors=(*job.look().errors, str(error)))
     except Exception as error:
-        logging.getLogger(__name__).exception("Reviewing broke off.")
-        words = f"The program made a mistake ({type(error).__name__}); the log has the details."
-        job.tell(state="failed", errors=(*job.look().errors, words))
+        job.tell(state="failed", errors=(*job.look().errors, mistake(error, "Reviewing")))

@@ -7,7 +7,6 @@ page is given is a snapshot, a value that does not change. Nothing here knows th
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import secrets
 import threading
@@ -36,6 +35,7 @@ from magnet_core.methods import Method, method_named
 from magnet_core.models import Chunk, Model, ModelFor, Player, Request
 from magnet_core.models.recorded import Recorded
 from magnet_core.session import NOTHING, open_session, take_turn
+from ui.engine.mistakes import mistake
 
 Goal = Literal["turn", "end"]
 """How far a run goes: the plan if there is none yet and one turn, or to the session's end."""
@@ -390,8 +390,7 @@ class Engine:
         except MagnetError as error:
             run.finish("failed", str(error), spent=isinstance(error, BudgetSpent))
         except Exception as error:
-            logging.getLogger(__name__).exception("A run broke off.")
-            run.finish("failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
+            run.finish("failed", mistake(error, "A run"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ A page starts a job and looks in; scorecards are stored as soon as they are whol
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import threading
 import time
@@ -23,6 +22,7 @@ from magnet_core.scoring.events import ItemRated, SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet
 from magnet_core.scoring.items import INSTRUMENTS, Scorecard
 from magnet_core.scoring.judge import SAMPLES, every_k_turns, score_all
+from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
 
 State = Literal["running", "stopping", "done", "stopped", "failed"]
@@ -224,8 +224,7 @@ class Scorer:
         except MagnetError as error:
             self._finish(job, "failed", str(error))
         except Exception as error:
-            logging.getLogger(__name__).exception("Scoring broke off.")
-            self._finish(job, "failed", f"The program made a mistake ({type(error).__name__}); the log has the details.")
+            self._finish(job, "failed", mistake(error, "Scoring"))
 
     def _finish(self, job: Job, state: State, error: str = "") -> None:
         job.ended = time.monotonic()

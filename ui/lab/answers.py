@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from statistics import mean, stdev
 
 from magnet_core import lab
-from magnet_core.cast import REHEARSAL
 from magnet_core.domain import AgentCall
 from magnet_core.lab import Experiment, Sample, Stack
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.judge import JUDGE
 from ui import theme
 from ui.engine.bench import Look
 
-_SCORE = re.compile(r"Score (\d+(?:\.\d+)?)$")
 _MOST = 40
 """The most open texts that grow on the screen at once."""
 
@@ -44,32 +42,19 @@ def experiment(made: Experiment, look: Look | None, page: int, size: int, change
     `look` is the run as it goes on, None for one that is over; `changed` names the variants whose words are others by now.
     """
     now = made.model_copy(update={"samples": look.samples}) if look else made
-    growing = look.growing if look else {}
-    live = bool(look and look.live)
     several = len(made.lanes) > len(made.variants)
     told = f"Run of {made.made:%d %b, %H:%M} UTC: {made.title}"
     parts = [f'<p class="hint">{escape(told)}</p>', used, earlier_words(made, changed)]
     if now.samples and (several or len(now.samples) > len(made.lanes)):
         parts.append(table(now))
     for moment in made.moments[page * size : (page + 1) * size]:
-        lanes = [lane for lane in made.lanes if lane.moment == moment]
-        columns = [
-            column(
-                f"Variant {lane.variant}",
-                made.agent,
-                now.of(lane),
-                [text for (label, _), text in sorted(growing.items()) if label == lane.label][:_MOST],
-                lane.note if moment == made.moments[0] else "",
-                live,
-            )
-            for lane in lanes
-        ]
+        own = next(lane.own for lane in made.lanes if lane.moment == moment)
         parts.append(f"<h3>{escape(moment[:1].upper() + moment[1:])}</h3>" if moment else "")
-        if lanes[0].own:
-            text = in_words(made.agent, lanes[0].own)
-            own = f"{_words(text)}{_raw(lanes[0].own, text)}"
-            parts.append(f'<section class="card first recorded"><header><h3>In the session</h3></header>{own}</section>')
-        parts.append(f'<div class="lab trials" style="--n:{len(lanes)}">{"".join(columns)}</div>')
+        if own:
+            text = in_words(made.agent, own)
+            told = f"{_words(text)}{_raw(own, text)}"
+            parts.append(f'<section class="card first recorded"><header><h3>In the session</h3></header>{told}</section>')
+        parts.append(beside(now, moment, look))
     end = progress(look) if look else f'<p class="hint">{escape(made.ended)}</p>' if made.ended else ""
     return f'<div class="lab">{"".join(parts)}{end}</div>'
 
@@ -127,13 +112,21 @@ def _raw(raw: str, text: str) -> str:
     return f'<details class="fold"><summary>The answer as it came</summary><p class="words">{escape(raw)}</p></details>'
 
 
-def results(look: Look, notes: Mapping[str, str], across: int) -> str:
-    """Return the answers of all variants side by side, `across` in a row, those that come to the same on one stack."""
-    columns = []
-    for label in look.labels:
-        growing = [text for (one, _), text in sorted(look.growing.items()) if one == label][:_MOST]
-        columns.append(column(label, look.agent, look.of(label), growing, notes.get(label, ""), look.live))
-    return f'<div class="lab trials" style="--n:{across}">{"".join(columns)}</div>' + progress(look)
+def beside(made: Experiment, moment: str, look: Look | None) -> str:
+    """Return the answers of all variants in one moment side by side, those that come to the same on one stack.
+
+    What a reader should know of a variant stands in the first moment only.
+    """
+    lanes = [lane for lane in made.lanes if lane.moment == moment]
+    growing = sorted(look.growing.items()) if look else []
+    columns = [
+        column(
+            f"Variant {lane.variant}", made.agent, made.of(lane), [t for (label, _), t in growing if label == lane.label][:_MOST],
+            lane.note if moment == made.moments[0] else "", bool(look and look.live),
+        )
+        for lane in lanes
+    ]  # fmt: skip
+    return f'<div class="lab trials" style="--n:{len(lanes)}">{"".join(columns)}</div>'
 
 
 def progress(look: Look) -> str:
@@ -209,8 +202,9 @@ def _spread(own: Sequence[Sample], agent: str) -> str:
         return f"Nothing could be read in {'the answer' if found.answers == 1 else f'any of {found.answers} answers'}.{lost}"
     if found.answers == 1:
         return f"One answer, {low} {'word' if low == 1 else 'words'}.{lost}"
-    if scores := [float(said[1]) for s in own if not s.error and (said := _SCORE.match(lab.says(agent, s)))]:
-        return _scores(scores, found.answers) + lost
+    given = [(what, value) for sample in own for what, value in sample.given.items() if isinstance(value, float)]
+    if given and len(dict(given)) == 1:
+        return _scores([value for _, value in given], found.answers) + lost
     length = f"{low} words each" if low == high else f"{low} to {high} words"
     if found.distinct == 1:
         words = f"All {found.answers} answers are the same, {length}."

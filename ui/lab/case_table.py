@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.lab import Case
 from magnet_core.lab.cases import Result, Tally, last_result, tally, totals
+from magnet_core.models import REHEARSAL
 from magnet_core.packs import Pack
 from magnet_core.scoring.expectation import Verdict
 from ui import theme

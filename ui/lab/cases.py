@@ -6,25 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Any
 
 import streamlit as st
 
-from magnet_core import lab
-from magnet_core.cast import REHEARSAL
-from magnet_core.errors import MagnetError
-from magnet_core.lab import Case, Cost, Trial, wordings
+from magnet_core.errors import MagnetError, PromptError
+from magnet_core.lab import Case, wordings
 from magnet_core.lab.cases import LARGEST, Result, from_file, to_file
+from magnet_core.models import REHEARSAL
 from magnet_core.packs import Pack
 from ui import state, theme
 from ui.engine.bench import Bench, Look, Wanted
 from ui.lab.answers import progress
 from ui.lab.case_form import edit_case
 from ui.lab.case_table import Column, table
-from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
-from ui.lab.desk import OURS, ours
+from ui.lab.costs import cost_line, estimate, limit_line, used_line
+from ui.lab.desk import OURS, all_packs
 from ui.lab.moment import scene_of
-from ui.scoring.judging import SESSION_PAGE, link
+from ui.lab.runs import Watched
+from ui.links import SESSION_PAGE, link
 
 NONE = ""
 
@@ -43,7 +42,7 @@ class Setting:
     """The pack whose words the judge is told."""
 
 
-def cases() -> Any:
+def cases() -> Watched | None:
     """Draw all test cases and the run of them; return the job to look at, how to draw it, and the place for it."""
     try:
         kept, results = state.store().cases.all(), state.store().cases.results()
@@ -118,7 +117,7 @@ def used_last(results: Sequence[Result]) -> str:
 
 def choose() -> Setting:
     """Draw against which packs, with which model and how often cases are run."""
-    packs = {OURS: ours()} | {p.id: p for p in state.prompts.pack_list()}
+    packs = all_packs()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if state.kept("lab_cases_pack") not in packs:
             state.keep("lab_cases_pack", state.kept("lab_pack") if state.kept("lab_pack") in packs else OURS)
@@ -192,7 +191,7 @@ def actions(kept: Sequence[Case], setting: Setting) -> None:
             st.button(
                 words, type="primary", icon=":material/play_arrow:", key="lab_cases_go", on_click=run, args=(kept, setting)
             )
-        taken = estimate(kept, setting)
+        taken = estimate(wants(kept, setting), setting.judge)
         st.html(cost_line(taken), width="content")
     limit_line(taken, [setting.columns[0].model, *([setting.judge] if any(case.rule.question for case in kept) else [])])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_cases_one"):
@@ -247,28 +246,14 @@ def bring_back(case: Case) -> None:
 # The run
 
 
-def estimate(kept: Sequence[Case], setting: Setting) -> Cost:
-    """Return what a run of all cases takes."""
-    model = setting.columns[0].model
-    trials = [
-        Trial(
-            column.label(case), case.moment, column.pack.texts, Named(model).player, setting.repeats,
-            question=case.rule.question, judge=Named(setting.judge).player, judge_words=wordings.case_words(setting.words.judges),
-        )
-        for case in kept
-        for column in setting.columns
-    ]  # fmt: skip
-    return lab.cost(trials, priced([model, setting.judge]))
-
-
-def run(wanted: Sequence[Case], setting: Setting) -> None:
-    """Ask what the cases ask in the background; what comes of it is kept as soon as it is whole."""
+def wants(wanted: Sequence[Case], setting: Setting) -> list[Wanted]:
+    """Return what the cases ask."""
     opener, fan_out = state.voices.opener(setting.model)
     judging, order = state.voices.judge_opener()
     if any(case.rule.question for case in wanted) and "one-by-one" in (fan_out, order):
         fan_out = "one-by-one"
     told = wordings.case_words(setting.words.judges)
-    trials = [
+    return [
         Wanted(
             column.label(case), case.moment, column.pack.texts, column.model, opener, setting.repeats, fan_out=fan_out,
             question=case.rule.question, judge=judging if case.rule.question else None, judge_words=told,
@@ -276,8 +261,12 @@ def run(wanted: Sequence[Case], setting: Setting) -> None:
         for case in wanted
         for column in setting.columns
     ]  # fmt: skip
+
+
+def run(wanted: Sequence[Case], setting: Setting) -> None:
+    """Ask what the cases ask in the background; what comes of it is kept as soon as it is whole."""
     state.forget("lab_case_gone")
-    state.keep("lab_cases_job", state.runs.try_prompts(trials, "", keeping(wanted, setting)))
+    state.keep("lab_cases_job", state.runs.try_prompts(wants(wanted, setting), "", keeping(wanted, setting)))
 
 
 def keeping(wanted: Sequence[Case], setting: Setting) -> Callable[[Look], None]:
@@ -320,11 +309,11 @@ def take_in(data: bytes) -> None:
     """Keep the cases of a file; what was left out is said."""
     try:
         if len(data) > 4 * LARGEST:
-            raise ValueError
+            raise PromptError("The file is too large for test cases.")
         found, left = from_file(data.decode("utf-8-sig"), state.store().cases.all())
         for case in reversed(found):
             state.store().cases.save(case)
-    except ValueError:
+    except UnicodeDecodeError:
         return state.say("The file is not a text in UTF-8, so it holds no test cases.")
     except MagnetError as error:
         return state.say(str(error))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 
 import streamlit as st
 
 from magnet_core import lab
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import price_of_usage, today
 from magnet_core.domain import Usage
 from magnet_core.errors import BudgetSpent
 from magnet_core.lab import Cost, Sample
 from magnet_core.meter import Budget, Limit, amount
-from magnet_core.models import Chunk, Player, Request
+from magnet_core.models import REHEARSAL, Chunk, Player, Request
 from ui import state
+from ui.engine.bench import Wanted
 from ui.tracing import limit
 
 
@@ -38,8 +37,14 @@ class Named:
 
 def priced(models: Iterable[str]) -> dict[str, tuple[float, float]]:
     """Return dollars for a million tokens in and out, by model, as far as they are known today."""
-    book, day = state.spending.prices(), datetime.now(UTC).date()
+    book, day = state.spending.prices(), today()
     return {name: (price.input, price.output) for name in models if (price := book.on(name, day))}
+
+
+def estimate(wanted: Sequence[Wanted], judge: str = "") -> Cost:
+    """Return what a run takes; `judge` names the model that answers the questions about its answers."""
+    trials = [one.trial(Named(one.model).player, Named(judge).player) for one in wanted]
+    return lab.cost(trials, priced({*(one.model for one in wanted), judge}))
 
 
 def cost_line(cost: Cost) -> str:

@@ -29,6 +29,11 @@ def ours() -> Pack:
     return Pack(id=OURS, title="Ours, as shipped")
 
 
+def all_packs() -> dict[str, Pack]:
+    """Return our prompts and the packs of the library, by id."""
+    return {OURS: ours()} | {pack.id: pack for pack in state.prompts.pack_list()}
+
+
 def own_words(reader: Reader, variant: Variant) -> bool:
     """Tell whether a variant holds words that are neither its pack's nor ours."""
     ours = prompts.load() if reader == "agents" else wordings.texts()

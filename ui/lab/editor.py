@@ -33,9 +33,9 @@ def edit(desk: Desk, height: Heights, voice: Callable[[str], None], more: Callab
             for field in own:
                 area(desk, letter, name, field, height(name, field))
         if found := desk.remarks(letter):
-            st.html(remarks(found, desk.title, desk.label))
+            st.html(remarks(found, desk))
         voice(letter)
-        buttons(desk, letter, more)
+        buttons(desk, letter, more, broken=any(remark.kind == "error" for _, remark in found))
     return letter
 
 
@@ -84,13 +84,11 @@ def area(desk: Desk, letter: str, name: str, field: str, height: int) -> None:
     )  # fmt: skip
 
 
-def remarks(
-    found: Sequence[tuple[str, Remark]], title: Callable[[str], str], label: Callable[[str, str], str], place: str = ""
-) -> str:
-    """Return what is amiss, each with the text it is about, and with the variant where `place` names it."""
+def remarks(found: Sequence[tuple[str, Remark]], desk: Desk) -> str:
+    """Return what is amiss, each with the text it is about."""
     rows = "".join(
-        f'<p class="flag{" risk" if r.kind == "error" else ""}"><b>{escape(place)}{escape(title(name))}</b>'
-        f"{', ' + escape(label(name, r.field).lower()) if r.field else ''}: {escape(r.text)}</p>"
+        f'<p class="flag{" risk" if r.kind == "error" else ""}"><b>{escape(desk.title(name))}</b>'
+        f"{', ' + escape(desk.label(name, r.field).lower()) if r.field else ''}: {escape(r.text)}</p>"
         for name, r in found
     )
     return f'<div class="lab" role="status">{rows}</div>' if rows else ""
@@ -108,10 +106,9 @@ def stopped_by(desk: Desk, letters: Sequence[str]) -> str:
     )
 
 
-def buttons(desk: Desk, letter: str, more: Callable[[str], None] | None) -> None:
+def buttons(desk: Desk, letter: str, more: Callable[[str], None] | None, *, broken: bool) -> None:
     """Draw what can be done with a variant: keep it, go back to ours, undo, and what else there is."""
     stem, unsaved = desk.stem, desk.unsaved(letter)
-    broken = any(remark.kind == "error" for _, remark in desk.remarks(letter))
     sent_as_ours = not any(name in desk.sent for name in desk.changed(letter))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         saves = st.popover(

@@ -12,14 +12,11 @@ from pydantic import ValidationError
 from magnet_core.lab import Experiment, Lane, Sample
 from magnet_core.lab.judge_trials import Summary, summary
 from magnet_core.scoring.aspects import OVERALL
-from magnet_core.scoring.judge import JUDGE
 from ui.engine.bench import Look
-from ui.lab.answers import column, earlier_words, progress
+from ui.lab.answers import beside, earlier_words, progress
 from ui.lab.subjects import Before
 
 NONE = "–"
-_GROWING = 40
-"""The most open answers that grow on the screen at once."""
 
 
 def experiment(made: Experiment, look: Look | None, page: int, size: int, changed: Collection[str], used: str) -> str:
@@ -30,26 +27,16 @@ def experiment(made: Experiment, look: Look | None, page: int, size: int, change
     if now.samples:
         parts.append(table(now))
     for place in made.moments[page * size : (page + 1) * size]:
-        parts.append(_place(now, place, look, notes=place == made.moments[0]))
+        parts.append(_place(now, place, look))
     end = progress(look) if look else f'<p class="hint">{escape(made.ended)}</p>' if made.ended else ""
     return f'<div class="lab">{"".join(parts)}{end}</div>'
 
 
-def _place(made: Experiment, place: str, look: Look | None, *, notes: bool) -> str:
+def _place(made: Experiment, place: str, look: Look | None) -> str:
     """Return what was kept before and what the variants gave on one thing."""
-    lanes = [lane for lane in made.lanes if lane.moment == place]
-    growing = sorted(look.growing.items()) if look else []
-    columns = [
-        column(
-            f"Variant {lane.variant}", JUDGE, made.of(lane), [t for (label, _), t in growing if label == lane.label][:_GROWING],
-            lane.note if notes else "", bool(look and look.live),
-        )
-        for lane in lanes
-    ]  # fmt: skip
-    before = dict.fromkeys(one.model_dump_json() for lane in lanes if (one := before_of(lane)))
-    kept = "".join(_before(Before.model_validate_json(one)) for one in before)
+    before = dict.fromkeys(one for lane in made.lanes if lane.moment == place and (one := before_of(lane)))
     head = f"<h3>{escape(place)}</h3>" if len(made.moments) > 1 else ""
-    return f'{head}{kept}<div class="lab trials" style="--n:{len(lanes)}">{"".join(columns)}</div>'
+    return f"{head}{''.join(map(_before, before))}{beside(made, place, look)}"
 
 
 def before_of(lane: Lane) -> Before | None:

@@ -7,34 +7,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
-from typing import Any
 
 import streamlit as st
 
 from magnet_core import lab
-from magnet_core.cast import REHEARSAL
 from magnet_core.domain import Moment
 from magnet_core.errors import PromptError
 from magnet_core.lab import Experiment, Lane, Variant, wordings
 from magnet_core.lab.experiments import words_sha
-from magnet_core.lab.judge_trials import JudgeTrial, filled
+from magnet_core.lab.judge_trials import filled
+from magnet_core.models import REHEARSAL
 from magnet_core.packs import Pack
 from magnet_core.scoring.instruments import Sheet, sheets
 from magnet_core.scoring.judge import JUDGE
 from ui import setups, state
-from ui.engine.bench import Look, Wanted
+from ui.engine.bench import Wanted
 from ui.lab import address, editor, judged
-from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
-from ui.lab.desk import AT_ONCE, OURS, Desk, ours, put
-from ui.lab.moment import choose_of
+from ui.lab.costs import Named, cost_line, estimate, limit_line
+from ui.lab.desk import AT_ONCE, OURS, Desk, all_packs, put
+from ui.lab.moment import begin, choose_of
 from ui.lab.names import apart
 from ui.lab.prompt import asked as asked_words
 from ui.lab.prompt import fold, marked
-from ui.lab.runs import PAGE, Runs
+from ui.lab.runs import Runs, Watched
 from ui.lab.subjects import CASES, PAIRS, Subject, Topic, items_of, topic_of
 from ui.lab.subjects import judges as all_judges
-from ui.scoring.judging import SESSION_PAGE
-from ui.scoring.judging import link as page_link
+from ui.links import MODELS_PAGE, SESSION_PAGE, link
 
 RUNS = Runs("lab_judge", of_judges=True)
 _PARTS = {
@@ -48,11 +46,10 @@ _PARTS = {
     "ask": "How the question is put",
     "question": "Question and points of the scale",
 }
-MODELS_PAGE = "pages/setup/models.py"
 _WHOSE = {wordings.FRAME: ", shared by all instruments", PAIRS: " (blind pairs)", CASES: " (test cases)"}
 
 
-def judges() -> Any:
+def judges() -> Watched | None:
     """Draw the bench for judges' prompts; return the job to look at, how to draw it, and the place for it."""
     rubrics = tuple(rubric.sheet for rubric in state.scores.rubrics())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -136,7 +133,7 @@ def choose_subject(topic: Topic) -> str:
 
 
 def choose_pack() -> Pack:
-    packs = {OURS: ours()} | {p.id: p for p in state.prompts.pack_list()}
+    packs = all_packs()
     if state.kept("lab_judge_pack") not in packs:
         state.keep("lab_judge_pack", OURS)
     return packs[
@@ -182,7 +179,7 @@ def fixed(topic: Topic) -> str:
 # What stands beside
 
 
-def beside(desk: Desk, topic: Topic, id: str, letter: str, models: list[str]) -> Any:
+def beside(desk: Desk, topic: Topic, id: str, letter: str, models: list[str]) -> Watched | None:
     """Draw answers, the request as it is sent and as it is written, and what differs; one at a time."""
     titles = ["Answers", "As sent", "As written", "What differs"]
     tabs = dict(zip(titles, st.tabs(titles, key="lab_judge_tab", on_change="rerun"), strict=True))
@@ -257,42 +254,32 @@ def over(topic: Topic, id: str) -> list[Subject]:
     )
     if way == "this":
         return topic.subjects(id)
-    if state.kept(f"{stem}_ids") is None:
-        state.keep(f"{stem}_ids", [id, *(other for other in topic.there if other != id)][:MOST_AT_FIRST])
-    state.keep(f"{stem}_ids", [one for one in state.kept(f"{stem}_ids") if one in topic.there])
+    begin(f"{stem}_ids", list(topic.there), [id, *(other for other in topic.there if other != id)][:MOST_AT_FIRST])
     chosen = choose_of(f"{topic.noun.capitalize()}s", {**topic.there, **topic.short}, f"{stem}_ids")
     found = [subject for one in chosen for subject in topic.subjects(one)]
     told = apart({str(number): subject.words for number, subject in enumerate(found)})
     return [replace(subject, words=told[str(number)]) for number, subject in enumerate(found)]
 
 
-def answers(desk: Desk, topic: Topic, id: str, models: list[str]) -> Any:
+def answers(desk: Desk, topic: Topic, id: str, models: list[str]) -> Watched | None:
     """Draw the run of all variants, and what came of the last one."""
     if not models or not id:
         return begin_here(topic, id, models)
     letters = desk.letters[:AT_ONCE]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_judge_run"):
-        repeats = int(
-            st.number_input(
-                "Answers each", 1, 20, key="lab_judge_repeats", width=120, persist_state="session",
-                help="The same request so many times, each with a seed of its own.",
-            )
-        )  # fmt: skip
+        repeats = RUNS.repeats()
         subjects = over(topic, id)
         stopped = editor.stopped_by(desk, letters)
         wanted, broken = ([], "") if stopped else wants(desk, letters, subjects, models, repeats)
-        if RUNS.live and RUNS.job:
-            st.button("Stop", icon=":material/stop:", key="lab_judge_stop", on_click=RUNS.job.stop)
-        else:
-            words = "Run" if len(letters) < 2 else f"Run {len(letters)} variants"
-            st.button(
-                words, type="primary", icon=":material/play_arrow:", key="lab_judge_go", on_click=run,
-                args=(desk, topic, id, subjects, letters, wanted), disabled=bool(broken or stopped) or not wanted,
-            )  # fmt: skip
-    estimate = lab.cost([trial_of(w) for w in wanted], priced([w.model for w in wanted]))
+
+        def run() -> None:
+            RUNS.start(wanted, plan(desk, topic, id, subjects, letters, wanted))
+
+        RUNS.button(len(letters), run, disabled=bool(broken or stopped) or not wanted)
+    taken = estimate(wanted)
     asked = f"{len(subjects)} requests × {len(letters)} variant{'s' * (len(letters) > 1)} × {repeats} answer{'s' * (repeats > 1)}"
-    st.html(cost_line(estimate) + (f'<p class="hint">{asked}</p>' if len(subjects) > 1 else ""))
-    limit_line(estimate, (w.model for w in wanted))
+    st.html(cost_line(taken) + (f'<p class="hint">{asked}</p>' if len(subjects) > 1 else ""))
+    limit_line(taken, (w.model for w in wanted))
     if not subjects:
         st.html(f'<p class="hint">{escape(topic.hint)}</p>')
     if broken:
@@ -311,12 +298,12 @@ def begin_here(topic: Topic, id: str, models: list[str]) -> None:
     )
     if not id:
         st.html(f'<p class="remark">{escape(topic.hint)}</p>')
-        page_link(SESSION_PAGE, "To the session", ":material/forum:")
+        link(SESSION_PAGE, "To the session", ":material/forum:")
     if not models:
         st.html(
             '<p class="remark">The rehearsal cast is authored and cannot rate. Set a language model on the Models page to try this.</p>'
         )
-        page_link(MODELS_PAGE, "To the models", ":material/settings:")
+        link(MODELS_PAGE, "To the models", ":material/settings:")
 
 
 _ABOUT = {
@@ -326,7 +313,7 @@ _ABOUT = {
 }
 
 
-def shown(desk: Desk, topic: Topic, id: str) -> Any:
+def shown(desk: Desk, topic: Topic, id: str) -> Watched | None:
     """Draw the run that is looked at: the one going on, the last one about this, or an earlier one."""
     here = RUNS.at_hand(lambda made: made.title.startswith(topic.title) and made.session == id)
     slot = st.empty()
@@ -335,18 +322,7 @@ def shown(desk: Desk, topic: Topic, id: str) -> Any:
             '<p class="hint">What is tried here is shown beside what is kept already, and is kept as a trial only, not as a score.</p>'
         )
         return None
-    page, changed, live = RUNS.paged(here), stale(here, desk), RUNS.live
-    if not live:
-        RUNS.files(here)
-    used = "" if live else used_line(here.samples)
-
-    def draw(look: Look | None) -> str:
-        return judged.experiment(here, look, page, PAGE, changed, used)
-
-    if RUNS.is_newest(here) and RUNS.job:
-        return RUNS.job, draw, slot
-    slot.html(draw(None))
-    return None
+    return RUNS.show(here, stale(here, desk), judged.experiment, slot)
 
 
 def stale(here: Experiment, desk: Desk) -> frozenset[str]:
@@ -420,18 +396,6 @@ def wants(
     return found, ""
 
 
-def trial_of(wanted: Wanted) -> JudgeTrial:
-    assert wanted.rates
-    return JudgeTrial(
-        wanted.label, wanted.moment, {}, Named(wanted.model).player, wanted.repeats, asked=wanted.rates,
-    )  # fmt: skip
-
-
-def run(desk: Desk, topic: Topic, id: str, subjects: Sequence[Subject], letters: str, wanted: list[Wanted]) -> None:
-    """Ask all variants in the background."""
-    RUNS.start(wanted, plan(desk, topic, id, subjects, letters, wanted))
-
-
 def plan(
     desk: Desk, topic: Topic, id: str, subjects: Sequence[Subject], letters: str, wanted: Sequence[Wanted]
 ) -> Experiment:
@@ -457,7 +421,6 @@ def plan(
 
 def note_of(desk: Desk, wanted: Wanted) -> str:
     """Return who judges in a variant, how freely, and in whose words, in a line."""
-    assert wanted.rates
-    heat = trial_of(wanted).agent.temperature if wanted.temperature is None else wanted.temperature
+    heat = wanted.trial(Named(wanted.model).player).agent.temperature if wanted.temperature is None else wanted.temperature
     own = any(name in desk.sent for name in desk.changed(wanted.label[0]))
     return f"{wanted.model} · temperature {heat:g} · {'changed' if own else 'our'} words"

@@ -15,7 +15,7 @@ from magnet_core.packs import Pack, pack_holding
 from magnet_core.session import moment_of, new_session
 from ui import state, theme
 from ui.lab import names
-from ui.lab.desk import AS_SENT, OURS, Desk, Fields, ours
+from ui.lab.desk import AS_SENT, OURS, Desk, Fields, all_packs
 from ui.lab.prompt import FIELDS, name_of
 from ui.scoring.judging import MOST
 
@@ -91,7 +91,7 @@ def choose(there: dict[str, str]) -> tuple[Place, Desk]:
 
 def choose_pack(session: Session) -> Pack:
     """Draw whose prompts are looked at: ours, a pack's, or those of the session where they are other ones."""
-    choices = {OURS: ours()} | {p.id: p for p in state.prompts.pack_list()}
+    choices = all_packs()
     if as_sent := pack_as_sent(session):
         choices[AS_SENT] = as_sent
     if state.kept("lab_pack") not in choices:
@@ -220,7 +220,7 @@ def over_sessions(place: Place) -> list[Scene]:
     begin("lab_over_sessions", list(spoke), long[:OTHERS])
     chosen = choose_of("Sessions", names.sessions(spoke.values(), names.short), "lab_over_sessions")
     numbers = [0] if place.turn == 0 else turns_of_sessions(place, max((e.turns for e in spoke.values()), default=1))
-    told, found = names.apart({id: names.with_pack(spoke[id]) for id in chosen}), list[Scene]()
+    told, found = names.apart(names.with_packs(spoke[id] for id in chosen)), list[Scene]()
     for id in chosen:
         if not (other := state.sessions.stored(id)):
             continue

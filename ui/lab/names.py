@@ -63,9 +63,11 @@ def short(entry: Entry) -> str:
     return f"{entry.title or entry.client} · {method} · {entry.updated:%d %b %H:%M} · {turns}"
 
 
-def with_pack(entry: Entry) -> str:
-    """Return a session in a few words, with whose prompts it was made."""
-    return short(entry) + _with(packs_of([entry.id]).get(entry.id, ""))
+def with_packs(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return sessions in a few words each, by id, with whose prompts they were made."""
+    there = list(entries)
+    packs = packs_of(entry.id for entry in there)
+    return {entry.id: short(entry) + _with(packs.get(entry.id, "")) for entry in there}
 
 
 def _with(pack: str) -> str:

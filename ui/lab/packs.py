@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import streamlit as st
 
@@ -14,7 +13,7 @@ from ui.lab.desk import OURS, here_already, ours
 from ui.lab.prompt import name_of
 
 
-def packs() -> Any:
+def packs() -> None:
     """Draw the packs: what each changes, which one new sessions are made with, and their files."""
     st.html(
         '<p class="says">A pack is a set of prompts with a name. It holds only what differs from ours. New sessions of this window are '
@@ -31,7 +30,6 @@ def packs() -> Any:
             st.button("Import it", type="primary", key="lab_import_go", on_click=take_in, args=(file.getvalue(),))
         for line in state.kept("lab_import_report") or ():
             st.html(f'<p class="remark" role="status">{escape(line)}</p>')
-    return None
 
 
 def deleted() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import streamlit as st
 
@@ -13,12 +14,19 @@ from magnet_core.lab import Experiment
 from magnet_core.lab.experiments import to_csv, to_json
 from magnet_core.scoring.judge import JUDGE
 from magnet_core.store import Past
+from magnet_core.store.experiments import MOST
 from ui import state
 from ui.engine.bench import Bench, Look, Wanted
+from ui.lab.costs import used_line
 from ui.lab.names import apart
 
 PAGE = 4
 """How many moments are shown at once."""
+
+Drawn = Callable[[Experiment, Look | None, int, int, Collection[str], str], str]
+"""Draws a run: as it goes on, a page of so many moments, which variants have other words by now, and what it took."""
+Watched = tuple[Bench, Callable[[Look], str], Any]
+"""A job to look at, how to draw it, and the place for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,26 @@ class Runs:
             state.keep(f"{self.stem}_plan", made)
         return made
 
-    def start(self, wanted: list[Wanted], made: Experiment) -> None:
+    def repeats(self) -> int:
+        """Draw how many answers of each are wanted."""
+        return int(
+            st.number_input(
+                "Answers each", 1, 20, key=f"{self.stem}_repeats", width=120, persist_state="session",
+                help="The same request so many times, each with a seed of its own.",
+            )
+        )  # fmt: skip
+
+    def button(self, variants: int, run: Callable[[], None], *, disabled: bool) -> None:
+        """Draw the button that runs so many variants, or stops the run that is going on."""
+        if self.live and self.job:
+            st.button("Stop", icon=":material/stop:", key=f"{self.stem}_stop", on_click=self.job.stop)
+        else:
+            words = "Run" if variants == 1 else f"Run {variants} variants"
+            st.button(
+                words, type="primary", icon=":material/play_arrow:", key=f"{self.stem}_go", on_click=run, disabled=disabled,
+            )  # fmt: skip
+
+    def start(self, wanted: Sequence[Wanted], made: Experiment) -> None:
         """Ask all variants in the background; the answers are kept as soon as they are whole."""
         planned, store = made.model_copy(update={"made": datetime.now(UTC)}), state.store()
 
@@ -67,15 +94,27 @@ class Runs:
         own = here.id if here else next((id for id, one in past.items() if fits(one)), "")
         return self._chosen(past, own, here)
 
-    def is_newest(self, here: Experiment) -> bool:
-        return (made := self.newest) is not None and made.id == here.id
+    def show(self, here: Experiment, changed: Collection[str], drawn: Drawn, slot: Any) -> Watched | None:
+        """Draw a run and its files; return what is to be looked at instead where it is the newest, which may be going on."""
+        page, live = self._paged(here), self.live
+        if not live:
+            self._files(here)
+        used = "" if live else used_line(here.samples)
 
-    def paged(self, here: Experiment) -> int:
+        def draw(look: Look | None) -> str:
+            return drawn(here, look, page, PAGE, changed, used)
+
+        if (made := self.newest) and made.id == here.id and self.job:
+            return self.job, draw, slot
+        slot.html(draw(None))
+        return None
+
+    def _paged(self, here: Experiment) -> int:
         """Draw the pages of a run over many moments; return the page at hand, 0 for the first."""
         pages = -(-len(here.moments) // PAGE)
         return 0 if pages < 2 else st.pagination(pages, key=f"{self.stem}_page_{here.id}") - 1
 
-    def files(self, here: Experiment) -> None:
+    def _files(self, here: Experiment) -> None:
         """Draw the buttons that save a run's answers."""
         name = f"lab-{here.agent}-{here.made:%Y%m%d-%H%M%S}"
         with st.container(horizontal=True, gap="small"):
@@ -106,7 +145,7 @@ class Runs:
             names[own] = here.title
         chosen = st.selectbox(
             "Runs that are kept", list(names), key=shown, format_func=lambda id: names.get(id, str(id)), persist_state="session",
-            help="The newest runs of the lab with all their answers; the oldest goes when there are more than forty.",
+            help=f"The newest runs of the lab with all their answers; the oldest goes when there are more than {MOST}.",
         )  # fmt: skip
         if not chosen:
             return None

@@ -108,7 +108,7 @@ def _on_sessions(sheet: Sheet, item: str) -> Topic:
         def ask(own: Iterable[Prompt]) -> Asked:
             return OnSession(Question(wordings.reworded(sheet, own), items, session))
 
-        return [Subject(names.with_pack(entries[id]), session, ask, partial(_rated, session, sheet, items))]
+        return [Subject(names.with_packs([entries[id]])[id], session, ask, partial(_rated, session, sheet, items))]
 
     scale = f", {items[0].low} to {items[0].high}"
     about = (f"{title}: {items[0].title}" if len(items) == 1 and title != items[0].title else title) + scale
@@ -273,7 +273,7 @@ def _answers(case: Case) -> list[Subject]:
             verdict = found[text].verdict
             if verdict is None or verdict.judge != model:
                 return None
-            return Before(said=f"{verdict.answer.capitalize()}. {verdict.reason}".strip(), note=f"{model} · in the last run")
+            return Before(said=verdict.told, note=f"{model} · in the last run")
 
         shown = text if len(text) <= 160 else f"{text[:160].rpartition(' ')[0]} …"
         return Subject(f"{case.title}, answer {number}: “{shown}”", case.moment.session, ask, before)

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Any
 
 import streamlit as st
 
 from magnet_core import lab
-from magnet_core.cast import REHEARSAL, Voice
+from magnet_core.cast import Voice
 from magnet_core.domain import Session
-from magnet_core.lab import Experiment, Lane, Trial, Variant, words_sha
+from magnet_core.lab import Experiment, Lane, Variant, words_sha
+from magnet_core.models import REHEARSAL
 from ui import setups, state
-from ui.engine.bench import Look, Wanted
+from ui.engine.bench import Wanted
 from ui.lab import answers as drawn
 from ui.lab import case_form, editor, moment
-from ui.lab.costs import Named, cost_line, limit_line, priced, used_line
+from ui.lab.costs import cost_line, estimate, limit_line
 from ui.lab.desk import AT_ONCE, Desk, put
 from ui.lab.moment import Place, Scene
-from ui.lab.runs import PAGE, Runs
+from ui.lab.runs import Runs, Watched
 
 RUNS = Runs("lab")
 
@@ -134,37 +134,29 @@ def replay(session: Session) -> None:
 # What stands beside
 
 
-def answers(place: Place, desk: Desk) -> Any:
+def answers(place: Place, desk: Desk) -> Watched | None:
     """Draw the run of all variants, and what came of the last one; return the job to look at and how to draw it."""
     letters = desk.letters[:AT_ONCE]
     stopped = editor.stopped_by(desk, letters)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="lab_run"):
-        repeats = int(
-            st.number_input(
-                "Answers each", 1, 20, key="lab_repeats", width=120, persist_state="session",
-                help="The same request so many times, each with a seed of its own.",
-            )
-        )  # fmt: skip
+        repeats = RUNS.repeats()
         over = moment.scenes(place)
         wanted = [
             want(desk, place, scene, number, letter, repeats) for number, scene in enumerate(over) for letter in letters
         ]
-        if RUNS.live and RUNS.job:
-            st.button("Stop", icon=":material/stop:", key="lab_stop", on_click=RUNS.job.stop)
-        else:
-            words = "Run" if len(letters) == 1 else f"Run {len(letters)} variants"
-            st.button(
-                words, type="primary", icon=":material/play_arrow:", key="lab_go", on_click=RUNS.start,
-                args=(wanted, plan(place, desk, over, letters, wanted)), disabled=bool(stopped) or not wanted,
-            )  # fmt: skip
+
+        def run() -> None:
+            RUNS.start(wanted, plan(place, desk, over, letters, repeats))
+
+        RUNS.button(len(letters), run, disabled=bool(stopped) or not wanted)
         case_form.make_case(
             place.scene.moment, place.made, place.turn, place.agent, place.scene.call.output if place.scene.call else ""
         )
-    estimate = lab.cost([trial_of(w) for w in wanted], priced([w.model for w in wanted]))
+    taken = estimate(wanted)
     asked = f"{len(over)} moments × {count('variant', len(letters))} × {count('answer', repeats)}"
     many = f'<p class="hint">{asked}</p>' if len(over) > 1 else ""
-    st.html(cost_line(estimate) + many)
-    limit_line(estimate, (w.model for w in wanted))
+    st.html(cost_line(taken) + many)
+    limit_line(taken, (w.model for w in wanted))
     if len(desk.letters) > AT_ONCE:
         st.html(f'<p class="hint">A run takes the first {AT_ONCE} variants; the others are kept.</p>')
     if not over:
@@ -174,7 +166,7 @@ def answers(place: Place, desk: Desk) -> Any:
     return shown(place, desk)
 
 
-def shown(place: Place, desk: Desk) -> Any:
+def shown(place: Place, desk: Desk) -> Watched | None:
     """Draw the run that is looked at: the one going on, the last one about this moment, or an earlier one."""
     here = RUNS.at_hand(lambda made: (made.session, made.turn, made.agent) == (place.shown.id, place.turn, place.agent))
     slot = st.empty()
@@ -184,18 +176,7 @@ def shown(place: Place, desk: Desk) -> Any:
                 st.html(drawn.in_session(place.scene.call, place.agent))
             st.html('<p class="hint">Answers of the lab stand here beside the session\'s own. They change no session.</p>')
         return None
-    page, changed, live = RUNS.paged(here), stale(here, desk), RUNS.live
-    if not live:
-        RUNS.files(here)
-    used = "" if live else used_line(here.samples)
-
-    def draw(look: Look | None) -> str:
-        return drawn.experiment(here, look, page, PAGE, changed, used)
-
-    if RUNS.is_newest(here) and RUNS.job:
-        return RUNS.job, draw, slot
-    slot.html(draw(None))
-    return None
+    return RUNS.show(here, stale(here, desk), drawn.experiment, slot)
 
 
 def stale(here: Experiment, desk: Desk) -> frozenset[str]:
@@ -222,13 +203,7 @@ def want(desk: Desk, place: Place, scene: Scene, number: int, letter: str, repea
     )  # fmt: skip
 
 
-def trial_of(wanted: Wanted) -> Trial:
-    return Trial(
-        wanted.label, wanted.moment, wanted.texts, Named(wanted.model).player, wanted.repeats, max_tokens=wanted.max_tokens
-    )
-
-
-def plan(place: Place, desk: Desk, over: Sequence[Scene], letters: str, wanted: Sequence[Wanted]) -> Experiment:
+def plan(place: Place, desk: Desk, over: Sequence[Scene], letters: str, repeats: int) -> Experiment:
     """Return a run as it will be kept, without its answers."""
     where = f"turn {place.turn}" if place.turn else "the plan"
     here = f"{moment.agent_name(place.agent)}, {place.shown.profile.name}, {where}"
@@ -245,7 +220,6 @@ def plan(place: Place, desk: Desk, over: Sequence[Scene], letters: str, wanted: 
         for number, scene in enumerate(over)
         for letter in letters
     ]
-    repeats = wanted[0].repeats if wanted else 0
     return Experiment(
         id=secrets.token_hex(8), made=datetime.now(UTC), agent=place.agent, session=place.shown.id, turn=place.turn,
         title=f"{title} · {desk.pack.title} · {count('variant', len(letters))} × {repeats}", pack=desk.pack.title, place=desk.place,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from magnet_core.scoring.compare import rehearsed
 from magnet_core.scoring.configuration import Configuration
-from magnet_core.scoring.results import authored, shared
+from magnet_core.scoring.results import shared
 from ui import state
 
 
 def authorship(makers: Sequence[Configuration]) -> str:
     """Return, where the rehearsal cast spoke, that its sessions tell nothing about methods, as HTML; else nothing."""
-    if not any(authored(maker) for maker in makers):
+    if not any(rehearsed(maker) for maker in makers):
         return ""
     return (
         '<p class="flag">Sessions of the rehearsal cast are among these. They are authored: what is said of them says nothing about the '

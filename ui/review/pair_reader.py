@@ -86,7 +86,7 @@ def words_told() -> tuple[Words | None, str]:
     return told, f"“{own[id].title}”, hash {told.sha[:8]}"
 
 
-def judge(pairs: list[Pair], model: str, told: Words | None = None, called: str = "") -> None:
+def judge(pairs: list[Pair], model: str, told: Words | None, called: str) -> None:
     """Let the judge's model fill in the form for some pairs."""
     now = state.voices.cast()
     try:

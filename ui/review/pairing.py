@@ -12,7 +12,7 @@ import streamlit as st
 
 from magnet_core.errors import MagnetError
 from magnet_core.scoring.aspects import Case, Pair, Review, form
-from magnet_core.scoring.queue import identical_among, likely, pairs_among
+from magnet_core.scoring.queue import identical_among, likely, pairs_among, to_rate
 from magnet_core.scoring.results import titles_of
 from ui import state, theme
 from ui.review.authorship import authorship, in_common
@@ -33,7 +33,7 @@ def pairing() -> None:
     left, right = st.columns([5, 7], gap="medium")
     with left, st.container(key="pairs_make", gap="small"):
         make(pairs)
-        by_model([pair for pair in pairs if pair.id not in lost and not pair.identical], reviews)
+        by_model(to_rate(pairs, lost), reviews)
     with right, st.container(key="pairs_queue", gap="small"):
         queue(pairs, reviews, lost)
 
@@ -51,7 +51,9 @@ def make(known: list[Pair]) -> None:
             "settings. Make them on the Compare page or the Session page, or many at once from the command line; then come back.</p></section>"
         )
         return
-    first = [maker.id for maker in likely(cases, list(titles))] or list(names)[:2]
+    first = None
+    if state.kept("pairs_makers") is None:
+        first = [maker.id for maker in likely(cases, list(titles))] or list(names)[:2]
     chosen = st.multiselect(
         "Compare", list(names), default=first, key="pairs_makers", format_func=lambda id: names.get(id) or str(id), persist_state="session",
         help="How sessions were made, with the number of sessions. What all of them share is not named. Raters never see any of it.",
@@ -188,7 +190,7 @@ def waiting(pairs: Sequence[Pair], theirs: Sequence[Review], lost: set[str]) -> 
 
 def raters(pairs: Sequence[Pair], theirs: Sequence[Review], lost: set[str]) -> None:
     """Draw who has rated, how far each has come, and when they were last here: a forgotten pseudonym is found again."""
-    given = {pair.id for pair in pairs if pair.id not in lost and not pair.identical}
+    given = {pair.id for pair in to_rate(pairs, lost)}
     try:
         active = state.store().reviews.active()
     except MagnetError as error:

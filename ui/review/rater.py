@@ -23,7 +23,7 @@ from magnet_core.scoring.aspects import (
     form,
     pseudonym,
 )
-from magnet_core.scoring.queue import in_order
+from magnet_core.scoring.queue import in_order, to_rate
 from ui import state
 from ui.review.desk_keys import UNDO, Press, read_presses
 from ui.state.desk import Place
@@ -54,8 +54,8 @@ class Queue:
 
     def place(self, at: str) -> int | None:
         """Return which pair is to be shown: the one named, else the first that is not rated; None when all are."""
-        chosen, whole = next((n for n, pair in enumerate(self.pairs) if pair.id == at), None), self.whole
-        return chosen if chosen is not None else next((n for n, p in enumerate(self.pairs) if p.id not in whole), None)
+        chosen = next((n for n, pair in enumerate(self.pairs) if pair.id == at), None)
+        return chosen if chosen is not None else next((n for n, p in enumerate(self.pairs) if not self.finished(p.id)), None)
 
     def review(self, pair: str) -> Review:
         """Return what the rater has said about a pair."""
@@ -68,8 +68,7 @@ def queue(here: Place) -> Queue:
     pairs = kept.pairs()
     out = kept.lost(pairs) | here.unreadable
     own = {review.pair: review for review in kept.reviews(here.rater) if review.form == asked.sha}
-    given = tuple(pair for pair in in_order(pairs) if pair.id not in out and not pair.identical)
-    return Queue(here.rater, asked, given, own)
+    return Queue(here.rater, asked, tuple(in_order(to_rate(pairs, out))), own)
 
 
 def blank(pair: str, rater: str, asked: Form) -> Review:
@@ -255,6 +254,8 @@ def take(here: Place, presses: list[Press]) -> bool:
 
     A browser session that has just begun, as after a lost connection, takes only what was pressed since the last change that was kept.
     """
+    if not presses:
+        return False
     on, token = state.desk.goes_on(), stamp(here)
     new = [one for one in presses if (one.number > here.seen if here.seen is not None else one.token == token)]
     try:
@@ -263,8 +264,7 @@ def take(here: Place, presses: list[Press]) -> bool:
             press(here, one, on)
     except MagnetError as error:
         not_kept(error)
-    if presses:
-        here.seen = max(here.seen or 0, presses[-1].number)
+    here.seen = max(here.seen or 0, presses[-1].number)
     return bool(new)
 
 

@@ -12,14 +12,13 @@ import streamlit as st
 
 from magnet_core.domain import Session
 from magnet_core.errors import MagnetError
-from magnet_core.scoring.aspects import Aspect, Choice, Form, Pair, Review, Side, form
+from magnet_core.scoring.aspects import SIDES, Aspect, Choice, Form, Pair, Review, Side, form
 from ui import state, theme
 from ui.review import desk_keys, rater
 from ui.review.desk_comments import comments, drafted, pick_turn
 from ui.session import transcript
 from ui.state.desk import Place
 
-SIDES: tuple[Side, Side] = ("A", "B")
 CHOICES: dict[Choice, str] = {"A": "A is better", "tie": "Tie", "B": "B is better"}
 HEARTBEAT = 3600
 """Seconds between two looks of a page that nobody touches; having one at all lets it draw itself anew when a lost connection is back."""
@@ -89,7 +88,7 @@ def rate(here: Place, now: rater.Queue, pair: Pair, sessions: dict[Side, Session
                         st.html(dialogue(session, side, review, turn, [n for s, n in written if s == side]))
         with right, st.container(key="review_form", gap="small"):
             with st.container(key="review_ask", gap="small"):
-                ask(here, pair, review, now.asked, drafts)
+                ask(here, pair, review, now.asked, question, drafts)
             with st.container(key="review_rest", gap="small"):
                 questions(pair, review, now.asked, question)
             with st.container(key="review_remarks", gap="small"):
@@ -240,9 +239,8 @@ def listed(now: rater.Queue, place: int | None) -> None:
     )  # fmt: skip
 
 
-def ask(here: Place, pair: Pair, review: Review, asked: Form, drafts: Mapping[str, str]) -> None:
+def ask(here: Place, pair: Pair, review: Review, asked: Form, question: Aspect, drafts: Mapping[str, str]) -> None:
     """Draw the question whose turn it is, the reason, and its three answers."""
-    question = rater.current(here, review, asked)
     verdict = review.verdicts.get(question.key)
     number = asked.questions.index(question) + 1
     st.html(
@@ -285,7 +283,7 @@ def questions(pair: Pair, review: Review, asked: Form, question: Aspect) -> None
     with st.container(horizontal=True, gap="small", key="review_questions"):
         for one in asked.questions:
             given = review.verdicts.get(one.key)
-            said = {"A": "A", "B": "B", "tie": "tie"}[given.choice] if given else "–"
+            said = given.choice if given else "–"
             st.button(
                 f"{one.title}: {said}", key=f"review_q_{one.key}", type="primary" if one == question else "secondary",
                 on_click=rater.look, args=(pair.id, one.key),

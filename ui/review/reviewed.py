@@ -10,7 +10,7 @@ import streamlit as st
 from magnet_core.errors import MagnetError
 from magnet_core.scoring import results, review_files
 from magnet_core.scoring.agreement import Share, Strength
-from magnet_core.scoring.aspects import OVERALL, Form, Pair, Review, form
+from magnet_core.scoring.aspects import OVERALL, Form, Pair, Review
 from ui import charts, state, theme
 from ui.review import remarks
 from ui.review.agreement import NONE, agreement, compare_with_people, number, orders, percent, sides
@@ -47,11 +47,11 @@ def reviewed() -> None:
     if not queued:
         nothing(reviews)
         if reviews:
-            files([*pairs, *out], reviews, {pair.id for pair in out}, form())
+            files(pairs, out, reviews)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="reviewed_top"):
         source = chosen(fair, queued)
-        files([*pairs, *out], reviews, {pair.id for pair in out}, form())
+        files(pairs, out, reviews)
     duel = chosen_duel(source)
     if same := len(pairs) - len(fair):
         st.html(
@@ -128,8 +128,8 @@ def summary(source: Source, duel: Duel) -> str:
         )
         text = (
             f"{duel.name} was preferred to {duel.other_name} in {percent(found.value)} of decided ratings, on average over "
-            f"{found.aspects} {'aspect' if found.aspects == 1 else 'aspects'}{ends}; {percent(found.ties / (found.decided + found.ties))} of all "
-            f"{found.decided + found.ties} ratings on aspects were ties."
+            f"{found.aspects} {'aspect' if found.aspects == 1 else 'aspects'}{ends}; {percent(found.ties / found.n)} of all "
+            f"{found.n} ratings on aspects were ties."
         )
         if found.low is not None and found.pairs < FAIR:
             narrow = (
@@ -277,14 +277,14 @@ def disagreements(duel: Duel, asked: Form) -> None:
             st.html(f'<p class="hint">{len(found) - 30} more are in the files.</p>')
 
 
-def files(pairs: list[Pair], reviews: list[Review], taken_out: set[str], asked: Form) -> None:
+def files(queued: list[Pair], out: list[Pair], reviews: list[Review]) -> None:
     """Offer everything as files; when verdicts were given is read only when a file is asked for."""
-    times = state.store().reviews.times
+    times, pairs, taken_out = state.store().reviews.times, [*queued, *out], {pair.id for pair in out}
     st.download_button(
         "CSV", lambda: review_files.csv_text(pairs, reviews, taken_out, times()), "reviews.csv", "text/csv", key="reviewed_csv", on_click="ignore",
         icon=":material/download:", help="A row for every verdict and comment, of people and models, each marked; pairs taken out of the queue too",
     )  # fmt: skip
     st.download_button(
-        "JSON", lambda: review_files.json_text(pairs, reviews, asked, taken_out, times()), "reviews.json", "application/json", key="reviewed_json",
+        "JSON", lambda: review_files.json_text(pairs, reviews, taken_out, times()), "reviews.json", "application/json", key="reviewed_json",
         on_click="ignore", icon=":material/download:", help="Everything that was asked and said, comments too",
     )  # fmt: skip

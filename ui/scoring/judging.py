@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core.domain import Session
 from magnet_core.errors import PromptError, StoreError
@@ -17,11 +16,11 @@ from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.tables import Judge, figures, percentile, value_of
 from ui import state
 from ui.engine.scorer import Job, Progress, sheets_of
+from ui.links import SESSION_PAGE, link
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry
 
-SESSION_PAGE = "pages/watch/session.py"
 BY_RULES = Judge(name=RULES, kind="rule")
 KNOWN = {
     "ctrs": "CTRS, the paper's six items",
@@ -134,6 +133,13 @@ def place_of(session: Session, judge: Judge, held: Mapping[str, Scorecard], key:
     return f"{figure.title}: above {share:.0%} of {len(others)} other sessions rated by {who}"
 
 
+def could_rate() -> list[Judge]:
+    """Return who can rate here: the rules, and this browser session's model in our words and in those of the lab's packs."""
+    model = state.voices.judge_model()
+    told = ["", *state.scores.worded()] if model else []
+    return [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in told)]
+
+
 def can_rate(judge: Judge) -> bool:
     """Tell whether this browser session can have a judge rate now."""
     known = not judge.words or judge.words in state.scores.worded()
@@ -148,11 +154,3 @@ def nothing_yet() -> None:
         "first turn is enough.</p></section>"
     )
     link(SESSION_PAGE, "To the session", ":material/forum:")
-
-
-def link(page: str, label: str, icon: str) -> None:
-    """Link to another page; where this one stands alone there is none."""
-    try:
-        st.page_link(page, label=label, icon=icon, width="content")
-    except StreamlitAPIException:
-        return

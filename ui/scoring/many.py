@@ -85,14 +85,12 @@ def distributions(entries: dict[str, Entry], job: Watched | None) -> None:
     if key.startswith(COUNT):
         return counted({id: e for id, e in entries.items() if e.turns and wanted(e)}, rules[key.removeprefix(COUNT)], by)
     figure = known[key]
+    places = {id: place for place, id in enumerate(entries)}
     groups_of: dict[str, list[float | None]] = {}
-    for id, entry in entries.items():
-        if not wanted(entry):
-            continue
-        for (scored, rated_by), cards in held.items():
-            if scored == id and (by == "Judge" or rated_by == judge) and any(name in cards for name in figure.instruments):
-                name = rated_by.title if by == "Judge" else BY[by](entry)
-                groups_of.setdefault(name, []).append(value_of(figure, cards))
+    for (id, rated_by), cards in sorted(held.items(), key=lambda one: places[one[0][0]]):
+        if wanted(entries[id]) and (by == "Judge" or rated_by == judge) and not cards.keys().isdisjoint(figure.instruments):
+            name = rated_by.title if by == "Judge" else BY[by](entries[id])
+            groups_of.setdefault(name, []).append(value_of(figure, cards))
     found = [group(name, values) for name, values in sorted(groups_of.items())]
     if not found:
         rated = (

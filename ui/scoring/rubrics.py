@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from magnet_core.errors import StoreError
 from magnet_core.scoring.rubrics import WIDEST, Rubric, rubric_id
 from ui import care, state, theme
+from ui.links import MODELS_PAGE, link
 from ui.scoring import scores
-from ui.scoring.judging import MOST, Drawn, Watched, job_at_hand, line_of, link, look_at
+from ui.scoring.judging import MOST, Drawn, Watched, job_at_hand, line_of, look_at
 
 
 def own() -> Drawn:
@@ -186,5 +187,5 @@ def use(rubric: Rubric | None, editing: Rubric | None) -> Drawn:
             '<p class="remark">A rubric of your own needs a language model as judge: the rules know only the signs they were given. '
             "It can be written and saved now, and used once a model is set.</p>"
         )
-        link("pages/setup/models.py", "To the models", ":material/tune:")
+        link(MODELS_PAGE, "To the models", ":material/tune:")
     return job, slot

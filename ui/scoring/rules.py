@@ -14,7 +14,7 @@ from magnet_core.scoring.rules import Measure, measures
 from magnet_core.scoring.tables import Judge
 from ui import state, theme
 from ui.engine.scorer import sheets_of
-from ui.scoring.judging import BY_RULES
+from ui.scoring.judging import could_rate
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Who speaks": ("talk-share", "words-counsellor", "words-client"),
@@ -74,8 +74,7 @@ def draw(session: Session, shown: int, switch: bool) -> None:
 def along(session: Session) -> None:
     """Draw the switch that has a session scored every few turns, and what the newest scores are."""
     every = state.scores.scored_along(session.id)
-    model = state.voices.judge_model()
-    judges = [BY_RULES, *(Judge(name=model, kind="model", words=words) for words in ["", *state.scores.worded()] if model)]
+    judges = could_rate()
     judge = judges[min(1, len(judges) - 1)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="along"):
         st.toggle(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from html import escape
 from typing import Any, get_args
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core import prompts
 from magnet_core.domain import AgentCall, Session, Visibility
 from magnet_core.methods import method_named
 from magnet_core.session import prompt_of
 from ui import charts, theme
+from ui.links import LAB_PAGE, link
 
 NONE = "–"
-LAB = "pages/lab/prompts.py"
 UNSEEN = "does not"
 VISIBILITIES: dict[Visibility, str] = {"repaired": "Repaired (our reading)", "paper": "Paper (as the published code)"}
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -28,7 +26,7 @@ def calls_of(session: Session, number: int) -> tuple[AgentCall, ...]:
     return session.plan_calls if number == 0 else session.turns[number - 1].calls
 
 
-def calls(session: Session, number: int, maker: Callable[[Session, int], Session] = lambda session, _: session) -> None:
+def calls(session: Session, number: int, maker: Callable[[Session, int], Session]) -> None:
     """Draw the calls of a finished turn: waterfall, table, and one call in full.
 
     `maker` tells in which session a turn that is shared was made: its prompts are those of that session.
@@ -106,10 +104,11 @@ def _one_call(session: Session, number: int, found: Sequence[AgentCall]) -> None
     call = found[index]
     facts = "".join(f"<span>{escape(name)}: <b>{escape(value)}</b></span>" for name, value in _facts(call).items())
     st.html(f'<div class="facts">{facts}</div>')
-    with suppress(StreamlitAPIException):
-        place = {"session": session.id, "turn": str(number), "agent": call.agent, "attempt": str(call.attempt)}
-        st.page_link(LAB, label="Replay this call", icon=":material/science:", query_params=place,
-                     help="Opens it in the prompt lab, where prompt, model and temperature can be changed.")  # fmt: skip
+    place = {"session": session.id, "turn": str(number), "agent": call.agent, "attempt": str(call.attempt)}
+    link(
+        LAB_PAGE, "Replay this call", ":material/science:", place,
+        help="Opens it in the prompt lab, where prompt, model and temperature can be changed.",
+    )  # fmt: skip
     for retry in call.retries:
         st.html(f'<p class="flag">{escape(retry)}</p>')
     if call.problem:

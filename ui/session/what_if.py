@@ -21,12 +21,7 @@ SIDES = {"counsellor": "Counsellor", "client": "Client"}
 
 def busy(session: Session, shown: int) -> bool:
     """Tell whether a what-if of this moment is being made."""
-    for kind in KINDS:
-        for id in state.forks.what_ifs(session, shown, kind).values():
-            _, snap = state.runs.at(id)
-            if snap and snap.live:
-                return True
-    return False
+    return any(state.runs.going_on(id) for kind in KINDS for id in state.forks.what_ifs(session, shown, kind).values())
 
 
 def panel(session: Session, shown: int, snap: Snapshot | None) -> None:

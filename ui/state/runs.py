@@ -110,6 +110,12 @@ def at(id: str) -> tuple[Session | None, Snapshot | None]:
     return sessions.find(id), None
 
 
+def going_on(id: str) -> bool:
+    """Tell whether a session is being made just now."""
+    run = engine().run_on(id)
+    return run is not None and look(run).live
+
+
 def take_seat(session: Session, speaker: Speaker, stays: bool) -> None:
     """Sit in a chair: the agents go on until it is the person's turn to speak."""
     go(session, "turn", seat=Seat(speaker, stays))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,7 +15,7 @@ from magnet_core.domain import Session
 from magnet_core.errors import MagnetError, PromptError, StoreError
 from magnet_core.lab.wordings import rates_sessions, reworded
 from magnet_core.scoring import tables
-from magnet_core.scoring.instruments import Sheet, sheet, sheets
+from magnet_core.scoring.instruments import Sheet, sheets
 from magnet_core.scoring.items import INSTRUMENTS, Instrument, Scorecard
 from magnet_core.scoring.judge import RULES
 from magnet_core.scoring.rubrics import Rubric
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from magnet_core.packs import Pack
     from magnet_core.store import Entry, Planned
 
-from ui.state import prompts, spending, voices
+from ui.state import spending, voices
 from ui.state.memory import owner, say, scorer, settings, store
 
 
@@ -41,9 +43,15 @@ def keeping() -> Callable[[Session], None]:
     return keep_turn
 
 
-def judge_of(card: Scorecard) -> Judge:
-    """Return who gave a card, and in whose words."""
-    return tables.judge_of(card, titles())
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a pack changes in the words of those who rate sessions."""
+
+    pack: Pack
+    shas: dict[Instrument, str]
+    """The hashes of the instruments and rubrics that it puts into other words."""
+    same: frozenset[Instrument]
+    """The instruments that it leaves as they are."""
 
 
 def by_judge(cards: Iterable[Scorecard]) -> dict[tuple[str, Judge], dict[Instrument, Scorecard]]:
@@ -51,41 +59,30 @@ def by_judge(cards: Iterable[Scorecard]) -> dict[tuple[str, Judge], dict[Instrum
 
     A pack may change the words of some instruments only: its judge has the others' cards from the same model in our words.
     """
-    found, packs = tables.newest(cards, titles()), worded()
+    packs = _told()
+    found = tables.newest(cards, _titles(packs))
     for (id, judge), own in found.items():
-        ours = found.get((id, judge.model_copy(update={"words": ""})), {})
-        if pack := packs.get(judge.words):
-            own.update({name: card for name, card in ours.items() if name not in own and _same(name, pack)})
+        if told := packs.get(judge.words):
+            ours = found.get((id, judge.model_copy(update={"words": ""})), {})
+            own.update({name: card for name, card in ours.items() if name not in own and name in told.same})
     return found
 
 
 def titles() -> dict[str, str]:
     """Return whose words a judge was told, by the hash of an instrument in them."""
-    asked = [*sheets().values(), *(rubric.sheet for rubric in rubrics())]
-    return {
-        words.sha: title
-        for title, pack in worded().items()
-        for one in asked
-        if (words := _in_words(one, pack)) is not None and words.sha != one.sha
-    }
+    return _titles(_told())
 
 
 def worded() -> dict[str, Pack]:
     """Return the packs that change what judges are told who rate sessions, by a title of which there is one."""
-    found: dict[str, Pack] = {}
-    for pack in prompts.pack_list():
-        if any(rates_sessions(prompt.name) for prompt in pack.judges):
-            title = f"“{pack.title}”"
-            found[title if title not in found else f"{title} ({pack.id})"] = pack
-    return found
+    return {title: told.pack for title, told in _told().items()}
 
 
 def pack_of_words(one: Sheet, sha: str) -> str | None:
     """Return the id of the pack in whose words an instrument has a hash, empty for our words; None where nobody's have it."""
     if sha == one.sha:
         return ""
-    packs = worded().values()
-    return next((pack.id for pack in packs if (words := _in_words(one, pack)) and words.sha == sha), None)
+    return next((told.pack.id for told in _told().values() if told.shas.get(one.instrument) == sha), None)
 
 
 def in_words_of(judge: Judge, sheets: Iterable[Sheet]) -> tuple[Sheet, ...]:
@@ -94,17 +91,39 @@ def in_words_of(judge: Judge, sheets: Iterable[Sheet]) -> tuple[Sheet, ...]:
     return tuple(reworded(one, pack.judges) for one in sheets) if pack else tuple(sheets)
 
 
-def _same(name: Instrument, pack: Pack) -> bool:
-    """Tell whether a pack leaves the words of an instrument as they are."""
-    words = _in_words(sheet(name), pack) if name in INSTRUMENTS else None
-    return words is not None and words.sha == sheet(name).sha
+def _titles(packs: Mapping[str, Told]) -> dict[str, str]:
+    return {sha: title for title, told in packs.items() for sha in told.shas.values()}
 
 
-def _in_words(one: Sheet, pack: Pack) -> Sheet | None:
+def _told() -> dict[str, Told]:
+    """Return what packs change, by their titles; worked out again only when there are other packs or rubrics."""
     try:
-        return reworded(one, pack.judges)
-    except PromptError:
-        return None
+        return _told_by(store().packs.state(), store().rubrics.state())
+    except StoreError as error:
+        say(str(error))
+        return {}
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _told_by(packs_stand: tuple[float, ...], rubrics_stand: tuple[float, ...]) -> dict[str, Told]:
+    own = [rubric.sheet for rubric in store().rubrics.all()]
+    found: dict[str, Told] = {}
+    for pack in store().packs.packs():
+        if any(rates_sessions(prompt.name) for prompt in pack.judges):
+            title = f"“{pack.title}”"
+            found[title if title not in found else f"{title} ({pack.id})"] = _changes(pack, own)
+    return found
+
+
+def _changes(pack: Pack, own: Iterable[Sheet]) -> Told:
+    """Return what a pack changes; what its words do not fit is neither changed nor left as it is."""
+    ours = {one.instrument: one for one in (*sheets().values(), *own)}
+    shas: dict[Instrument, str] = {}
+    for name, one in ours.items():
+        with suppress(PromptError):
+            shas[name] = reworded(one, pack.judges).sha
+    changed = {name: sha for name, sha in shas.items() if sha != ours[name].sha}
+    return Told(pack, changed, frozenset(shas.keys() & INSTRUMENTS.keys() - changed.keys()))
 
 
 def order(judge: str, sheets: Iterable[Sheet], samples: int = 3, *, kept: bool = True) -> Order:

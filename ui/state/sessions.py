@@ -12,6 +12,7 @@ from magnet_core.domain import Attitude, ClientProfile, Session, Visibility
 from magnet_core.errors import StoreError
 from magnet_core.lab import texts_for
 from magnet_core.methods import MAGNET, METHODS
+from magnet_core.prompts import PromptSet
 from magnet_core.session import new_session
 from magnet_core.trail import Trail
 
@@ -126,19 +127,24 @@ def client_changed(id: str) -> None:
 
 def start_over(session: Session) -> None:
     """Show a new session to be with the settings of this one and the next seed."""
-    again = session.model_copy(
-        update={"plan": None, "plan_calls": (), "plan_flags": (), "turns": (), "seed": session.seed + 1}
+    show(_anew(session, session.seed + 1, texts_for(session)))
+
+
+def again_with(session: Session, own: Pack) -> None:
+    """Show a new session to be, made as another one was but with the prompts of a pack."""
+    show(_anew(session, session.seed, own.texts))
+
+
+def _anew(session: Session, seed: int, texts: PromptSet) -> Session:
+    return new_session(
+        session.profile,
+        method=session.method,
+        visibility=session.visibility,
+        min_turns=session.min_turns,
+        max_turns=session.max_turns,
+        seed=seed,
+        prompt_set=texts,
     )
-    made = new_session(
-        again.profile,
-        method=again.method,
-        visibility=again.visibility,
-        min_turns=again.min_turns,
-        max_turns=again.max_turns,
-        seed=again.seed,
-        prompt_set=texts_for(session),
-    )
-    show(made)
 
 
 def open_stored(id: str) -> bool:
@@ -235,18 +241,3 @@ def use_pack(id: str) -> None:
     held: Session | None = st.session_state.get("session")
     if held and not started(held):
         prepare(wanted_of(held))
-
-
-def again_with(session: Session, own: Pack) -> None:
-    """Show a new session to be, made as another one was but with the prompts of a pack."""
-    show(
-        new_session(
-            session.profile,
-            method=session.method,
-            visibility=session.visibility,
-            min_turns=session.min_turns,
-            max_turns=session.max_turns,
-            seed=session.seed,
-            prompt_set=own.texts,
-        )
-    )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
 from magnet_core.errors import StoreError
+from magnet_core.models import REHEARSAL
 from ui.state import voices
 from ui.state.memory import say, store
 

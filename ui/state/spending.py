@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from magnet_core import costs
 from magnet_core.cast import Cast, open_models
 from magnet_core.costs import Prices, shipped
 from magnet_core.errors import StoreError
@@ -47,7 +48,7 @@ def today() -> Budget:
     """Return what all calls of the day have used, those before this process began as well, and the limit they stop at."""
     kept = store()
     budget = Budget(kept.ledger.limit(), listed(kept), daily=True)
-    for one in kept.ledger.sums():
+    for one in kept.ledger.sums(costs.today()):
         budget.add_before(one.day, one.model, one.usage, one.answered, one.uncounted)
     return budget
 
@@ -112,11 +113,16 @@ def _failures(stands: tuple[float, ...]) -> list[Use]:
 
 
 def opening(cast: Cast, purpose: Purpose, *budgets: Budget) -> OpenModels:
-    """Return what opens a cast's models so that every call is written down and stops where the day's or another budget is spent.
+    """Return what opens a cast's models with a `meter` over them; raise `StoreError` when the library cannot be opened."""
+    return partial(open_models, cast, meter=meter(purpose, *budgets))
+
+
+def meter(purpose: Purpose, *budgets: Budget) -> Meter:
+    """Return what writes every call down and makes none where the day's or another budget is spent.
 
     Raises `StoreError` when the library cannot be opened.
     """
-    return partial(open_models, cast, meter=Meter(purpose, (today(), *budgets), book().write))
+    return Meter(purpose, (today(), *budgets), book().write)
 
 
 def listed(kept: Store) -> Callable[[], Prices]:

@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 from pydantic import SecretStr
 
-from magnet_core.cast import REHEARSAL, Cast, Voice
+from magnet_core.cast import Cast, Voice
 from magnet_core.domain import FanOut
 from magnet_core.errors import SettingsError, StoreError
+from magnet_core.models import REHEARSAL
 from magnet_core.models.failures import place
 from magnet_core.models.openai import OPENAI_URL, check_key, check_url
 from magnet_core.scoring.judge import JUDGE, RULES

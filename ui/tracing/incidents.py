@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from html import escape
 from zlib import crc32
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from magnet_core.incidents import KINDS, Incident, Kind
 from ui import state, theme
-from ui.scoring.judging import SESSION_PAGE, line_of
+from ui.links import LAB_PAGE, leave, link
+from ui.scoring.judging import line_of
 from ui.state.costs import Trace
 from ui.tracing import tables
 from ui.tracing.spending import PURPOSES
 from ui.tracing.tables import Row
 
-LAB = "pages/lab/prompts.py"
 TITLES: dict[Kind, str] = {
     "given up": "Given up: the turn was lost",
     "no answer": "No answer to a call beside sessions",
@@ -121,7 +119,7 @@ def row(one: Incident, names: dict[str, str]) -> Row:
 
 
 def agent_name(agent: str) -> str:
-    return {"judge": "Judge", "drafting": "Drafting", "": NOBODY}.get(agent) or theme.title_of(agent)
+    return {"judge": "Judge", "drafting": "Drafting", "test": "Test", "": NOBODY}.get(agent) or theme.title_of(agent)
 
 
 def session_name(id: str, names: dict[str, str]) -> str:
@@ -141,20 +139,4 @@ def whole(one: Incident, names: dict[str, str]) -> None:
         st.button("To this turn", icon=":material/forum:", key="wrong_turn", on_click=leave, args=(one.session, one.turn))
         if one.attempt is not None:
             place = {"session": one.session, "turn": str(one.turn or 0), "agent": one.agent, "attempt": str(one.attempt)}
-            with suppress(StreamlitAPIException):
-                st.page_link(LAB, label="Replay this call", icon=":material/science:", query_params=place, width="content")
-
-
-def leave(session: str, turn: int | None) -> None:
-    """Have the session page show a turn; one that was lost is not there, so it shows where it would stand."""
-    if state.sessions.open_stored(session):
-        state.sessions.look_at(turn)
-        state.keep("trace_leave", True)
-
-
-def left() -> None:
-    """Go to the session page where that was wanted."""
-    if state.kept("trace_leave"):
-        state.keep("trace_leave", False)
-        with suppress(StreamlitAPIException):
-            st.switch_page(SESSION_PAGE, query_params=state.sessions.session_place())
+            link(LAB_PAGE, "Replay this call", ":material/science:", place)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from html import escape
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.errors import BudgetSpent, StoreError
 from magnet_core.meter import Budget, Limit, Unit, amount
-from ui import state
+from magnet_core.models import REHEARSAL
+from ui import links, state
 from ui.tracing import tables
 from ui.tracing.tables import NONE
 
@@ -66,10 +64,8 @@ def stopping(model: str) -> str:
 
 
 def link() -> None:
-    """Link to where the limit and the prices are changed; where a page stands alone there is no link."""
-    with suppress(StreamlitAPIException):
-        st.page_link("pages/lab/trace.py", label="Limits and prices", icon=":material/query_stats:", width="content",
-                     query_params={"view": "spending"})  # fmt: skip
+    """Link to where the limit and the prices are changed."""
+    links.link(links.TRACE_PAGE, "Limits and prices", ":material/query_stats:", {"view": "spending"})
 
 
 def form() -> None:

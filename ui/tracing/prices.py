@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import Price, shipped, today
 from magnet_core.errors import StoreError
+from magnet_core.models import REHEARSAL
 from magnet_core.store import Entry
 from ui import state, theme
 from ui.tracing import tables

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from magnet_core.cast import REHEARSAL
-from magnet_core.costs import day_of, grouped, session_cost, together, waited, waits
+from magnet_core.costs import Prices, day_of, grouped, session_cost, together, waited, waits
 from magnet_core.domain import Session
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.compare import name_of
 from magnet_core.store import Entry
 from ui import state, theme
@@ -43,25 +43,25 @@ def one(entries: Sequence[Entry]) -> None:
     tables.draw([{"Agent": name} | tables.told(part) for name, part in agents.items()], "agent", "Cost by agent")
     tables.hint("Agents work at the same time, so their seconds overlap and add up to more than anybody waited.")
     tables.heading("By turn")
-    tables.draw(by_turn(session), "turn", "Cost by turn")
+    tables.draw(by_turn(session, listed), "turn", "Cost by turn")
     models = grouped(session, listed, lambda _, call: call.model)
     if len(models) > 1:
         tables.heading("By model")
         tables.draw([{"Model": name} | tables.told(part) for name, part in models.items()], "model", "Cost by model")
-    unpriced(session)
+    unpriced(session, listed)
 
 
-def by_turn(session: Session) -> list[Row]:
+def by_turn(session: Session, listed: Prices) -> list[Row]:
     """Return a row for each turn: how long a reader would have waited for it, beside what its calls took together."""
-    parts, seconds = grouped(session, state.spending.prices(), lambda turn, _: turn), waits(session)
+    parts, seconds = grouped(session, listed, lambda turn, _: turn), waits(session)
     return [
         {"Turn": "Plan" if turn == 0 else f"Turn {turn}", WAITED: round(seconds[turn], 2)} | tables.told(part)
         for turn, part in parts.items()
     ]
 
 
-def unpriced(session: Session) -> None:
-    listed, day = state.spending.prices(), day_of(session)
+def unpriced(session: Session, listed: Prices) -> None:
+    day = day_of(session)
     models = {c.model for turn in session.turns for c in turn.calls} | {c.model for c in session.plan_calls}
     if missing := sorted(m for m in models if listed.on(m, day) is None):
         tables.hint(f"No price is known for {', '.join(missing)} on {day:%d %b %Y}; it can be added under Prices.")

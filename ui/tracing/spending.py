@@ -20,6 +20,7 @@ PURPOSES: dict[Purpose, str] = {
     "review": "Blind pairs",
     "lab": "Prompt lab",
     "client": "Drafting clients",
+    "test": "Testing models",
 }
 BY = ("Day", "Purpose", "Model")
 

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from magnet_core import prompts
-from magnet_core.cast import REHEARSAL
 from magnet_core.domain import AgentCall, ClientProfile, Prompt, Session
 from magnet_core.lab import AGENTS, changed, fields
 from magnet_core.methods import METHODS, method_named
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.configuration import OURS, OWN, Configuration, Sampling
 
 PAPER = ("magnet", "no-plan", "no-selector", "neither", "single-agent", "plain")
@@ -108,11 +108,6 @@ def client_key(profile: ClientProfile, max_turns: int, min_turns: int) -> str:
     told = profile.model_dump_json(exclude={"gaps", "source", "summary", "calls_for"}, exclude_defaults=True)
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     return f"{profile.id}:{profile.attitude.value}:{digest}:{min(min_turns, max_turns)}-{max_turns}"
-
-
-def paper_table(like: Configuration) -> list[Configuration]:
-    """Return the configurations of the paper's own table, all else as in one of them."""
-    return [like.model_copy(update={"method": name}) for name in PAPER]
 
 
 def methods_to_begin_with(seen: Collection[str]) -> list[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from statistics import mean, stdev
 from typing import Literal
 
 from magnet_core.domain import Value
+from magnet_core.scoring.agreement import student
 from magnet_core.scoring.tables import FEWEST
 
 LEVEL = 0.95
@@ -77,7 +77,7 @@ def paired(differences: Sequence[float]) -> Delta:
     if n < FEWEST or spread is None:
         return Delta(n=n, mean=middle, spread=spread)
     error = spread / math.sqrt(n)
-    half = _student(n - 1) * error
+    half = student(n - 1) * error
     return Delta(n=n, mean=middle, spread=spread, low=middle - half, high=middle + half, p=_chance(middle, error, n - 1))
 
 
@@ -96,10 +96,3 @@ def _chance(middle: float, error: float, free: int) -> float:
     from scipy.stats import t
 
     return float(2 * t.sf(abs(middle) / error, free))
-
-
-@lru_cache(maxsize=512)
-def _student(free: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(1 - (1 - LEVEL) / 2, free))

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 
 from magnet_core import prompts
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import Prices, price_of_usage, today
 from magnet_core.domain import (
     Candidate,
@@ -27,6 +26,7 @@ from magnet_core.domain import (
 )  # fmt: skip
 from magnet_core.lab import AGENTS, tokens
 from magnet_core.methods import method_named
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring.compare.configurations import Configuration
 from magnet_core.scoring.compare.measures import Measured, Spent
 from magnet_core.session import new_session
@@ -76,8 +76,8 @@ def forecast(wanted: Iterable[ToMake], known: Sequence[Measured], prices: Prices
         if key not in courses:
             like = _alike(one.configuration, known)
             courses[key] = (_course(like, one.turns) or _guess(one), like)
+            learnt |= {m.session_id for m in like}
         course, like = courses[key]
-        learnt |= {m.session_id for m in like}
         guessed += not like
         told = told or bool(like)
         for spent in course[one.begun + 1 if one.begun else 0 :]:
@@ -151,9 +151,9 @@ def _next(before: Sequence[Spent]) -> Spent:
 
 def _guess(one: ToMake) -> list[Spent]:
     """Return what the plan and every turn take by the length of the prompts, with messages of the usual length."""
-    if one.profile is None:
-        return [Spent(calls=method_named(one.configuration.method).calls(one.turns))]
     method = method_named(one.configuration.method)
+    if one.profile is None:
+        return [Spent(calls=method.calls(one.turns))]
     session = _usual_session(one)
     texts = {p.name: p for p in session.prompts}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from magnet_core.cast import REHEARSAL
 from magnet_core.costs import Prices, session_cost, waited
 from magnet_core.domain import AgentCall, Session, Value
+from magnet_core.models import REHEARSAL
 from magnet_core.scoring import diversity
 from magnet_core.scoring.compare.configurations import Configuration, client_key, configuration_of
 

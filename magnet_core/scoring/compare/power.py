@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from magnet_core.domain import Value
-from magnet_core.scoring.compare.differences import LEVEL
+from magnet_core.scoring.agreement import student
 from magnet_core.scoring.tables import FEWEST
 
 MOST_PAIRS = 10_000
@@ -55,10 +55,9 @@ def power_of(pairs: int, effect: float) -> float:
     routines for the noncentral t distribution give up.
     """
     from scipy.special import ndtr
-    from scipy.stats import t
 
     free, shift = pairs - 1, abs(effect) * math.sqrt(pairs)
-    edge = float(t.ppf(1 - (1 - LEVEL) / 2, free))
+    edge = student(free)
     spreads, weights = _spreads(free)
     seen = ndtr(shift - edge * spreads) + ndtr(-shift - edge * spreads)
     return min(1.0, float((weights * seen).sum()))
