@@ -17,6 +17,8 @@ from magnet_core.lab import changed, fields, lint, usable, with_own, wordings
 from magnet_core.scoring.instruments import Sheet
 
 FORMAT = "magnet-prompt-pack"
+OURS_TITLE = "Ours, as shipped"
+"""What our own prompts are called, which is no other pack's title."""
 LARGEST = 2_000_000
 """Letters a file of a pack may have."""
 

@@ -85,6 +85,9 @@ def test_one_case_is_run_and_two_packs_stand_beside_each_other(endpoint: Start, 
     state.store().packs.save(pack.id, [mine.model_copy(update={"role": "responder: MY WORDS, changed."})])
     at.run()
     assert words(at).count("Run with earlier words of this pack.") == 2
+    found = {name: at.query_params[name] for name in ("view", "pack", "beside")}
+    assert found == {"view": "cases", "pack": "ours", "beside": pack.id}
+    assert words(open_lab(view="cases", pack="ours", beside=pack.id)).count("Run with earlier words of this pack.") == 2
 
 
 def test_a_server_that_is_down_breaks_no_case(endpoint: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +173,24 @@ def test_a_case_is_edited_deleted_and_brought_back() -> None:
     assert state.store().cases.all() == [] and "“Short” is deleted." in words(at)
     press(at, "lab_case_undo")
     assert state.store().cases.all() == [changed] and "Kept</b>" in words(at)
+
+
+def test_a_name_that_says_what_is_expected_follows_a_changed_rule() -> None:
+    at = open_lab(session=in_library(rehearsed(2)).id)
+    make(at, "lacks", text="cat")
+    [case] = state.store().cases.all()
+    assert case.title.endswith(": does not contain “cat”")
+    to_cases(at)
+    stem = f"lab_case_edit_{case.id}"
+    at.text_input(key=f"{stem}_text").set_value("dog").run()
+    press(at, f"{stem}_go")
+    [changed] = state.store().cases.all()
+    assert changed.title == case.title.replace("cat", "dog")
+    at.text_input(key=f"{stem}_title").set_value("No pets").run()
+    press(at, f"{stem}_go")
+    at.selectbox(key=f"{stem}_kind").set_value("one-question").run()
+    press(at, f"{stem}_go")
+    assert [case.title for case in state.store().cases.all()] == ["No pets"]
 
 
 def test_before_cases_are_run_it_is_said_that_todays_limit_would_not_reach(

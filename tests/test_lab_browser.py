@@ -10,7 +10,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from magnet_core.store import Store
 from tests import lab_walk
-from tests.browser import CHROMIUM, FLAGS, go_to, idle, press, serving, settled, where
+from tests.browser import CHROMIUM, FLAGS, go_to, idle, press, serving, set_pace, settled, where
 from tests.llm_server import LlmServer
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
@@ -23,7 +23,7 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         lab_walk.begin(page, url, server)
         lab_walk.open_calls(page)
         lab_walk.choose_call(page)
@@ -59,6 +59,47 @@ def test_an_odd_reply_is_replayed_rewritten_saved_and_the_session_run_again(
     assert [made.session(entry.id).turns[0].response == lab_walk.SHORT for entry in made.recent()] == [True, False]
 
 
+def test_back_leads_through_what_was_looked_at_and_out_of_the_page(tmp_path: Path) -> None:
+    with sync_playwright() as playwright, serving(tmp_path) as url:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.set_default_timeout(30_000)
+        page.goto(url)
+        set_pace(page, "At once")
+        lab_walk.first_turn(page)
+        go_to(page, "Lab", "Trace")
+        for view, place in (("All sessions", "many"), ("Errors and retries", "wrong")):
+            page.get_by_role("radio", name=view).click()
+            page.wait_for_url(f"**/trace?view={place}")
+            page.wait_for_timeout(1100)  # an address that was written a moment ago is not yet one gone to by hand
+        page.go_back()
+        expect(page.get_by_role("radio", name="All sessions")).to_be_checked()
+        page.go_forward()
+        expect(page.get_by_role("radio", name="Errors and retries")).to_be_checked()
+        go_to(page, "Lab", "Prompts")
+        page.wait_for_url("**/prompts?view=bench**agent=responder")
+        page.wait_for_timeout(1100)
+        lab_walk.rewrite(page, "A", "responder: be brief.")
+        page.wait_for_url("**draft=**")
+        page.get_by_role("radio", name="Packs").click()
+        page.wait_for_url("**/prompts?view=packs**")
+        page.wait_for_timeout(1100)
+        page.go_back()
+        role = page.locator("[class*='_A_responder_role'] textarea")
+        expect(role).to_have_value("responder: be brief.")
+        page.wait_for_timeout(1100)
+        page.go_back()
+        page.wait_for_url(lambda address: "draft" not in address)
+        expect(role).to_have_value("responder: be brief.")
+        page.wait_for_timeout(1100)
+        page.go_back()  # from what the page wrote at once into its own address
+        page.wait_for_timeout(1100)
+        page.go_back()
+        page.wait_for_url("**/trace?**")
+        expect(page.get_by_role("radio", name="Errors and retries")).to_be_checked()
+        browser.close()
+
+
 def test_another_model_of_the_server_is_typed_and_two_variants_run_over_turns(
     tmp_path: Path, endpoint: Callable[..., LlmServer]
 ) -> None:
@@ -66,7 +107,7 @@ def test_another_model_of_the_server_is_typed_and_two_variants_run_over_turns(
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 900, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.goto(url)
         lab_walk.speak_by(page, server, "test-model")
         go_to(page, "Watch", "Session")

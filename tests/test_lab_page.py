@@ -207,6 +207,9 @@ def test_a_variant_is_run_over_chosen_turns_and_chosen_sessions_with_a_table(
     assert "<b>12 calls</b>" in words(at)
     at.multiselect(key=f"lab_over_turns_{session.id}").set_value([1, 2, 3, 4, 5]).run()
     assert "<b>10 calls</b>" in words(at)
+    at.multiselect(key=f"lab_over_turns_{session.id}").set_value([]).run()
+    assert "<b>0 calls</b>" in words(at) and "tokens in" not in words(at) and at.button(key="lab_go").disabled
+    at.multiselect(key=f"lab_over_turns_{session.id}").set_value([1, 2, 3, 4, 5]).run()
     before = server.record.calls
     press(at, "lab_go")
     job_done(at)
@@ -559,6 +562,10 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     at.text_input(key=f"lab_title_{pack.id}").set_value("Brief").run()
     press(at, f"lab_rename_now_{pack.id}")
     assert "<b>Brief</b>" in words(at)
+    for title, kept in (("   ", "Brief"), ("Ours, as shipped", "Ours, as shipped (2)"), ("Brief", "Brief")):
+        at.text_input(key=f"lab_title_{pack.id}").set_value(title).run()
+        press(at, f"lab_rename_now_{pack.id}")
+        assert next(p.title for p in state.store().packs.packs() if p.id == pack.id) == kept
     at.switch_page("pages/watch/session.py").run()
     assert not at.exception and "Own prompts: Brief" in words(at)
     assert next(p for p in at.session_state["session"].prompts if p.name == "client").note == "turn $turn, be brief"
@@ -567,6 +574,23 @@ def test_a_pack_is_imported_used_for_new_sessions_and_deleted() -> None:
     assert len(state.store().packs.packs()) == 1 and "“Brief” is deleted." in words(at)
     press(at, "lab_pack_back")
     assert {p.title for p in state.store().packs.packs()} == {"Brief", "From a file (2)"}
+
+
+def test_a_pack_that_is_deleted_elsewhere_is_missed_in_a_sentence() -> None:
+    session = in_library(rehearsed(2))
+    pack = state.store().packs.new("Mine", [prompts.load()["responder"].model_copy(update={"role": "responder: mine."})])
+    at = open_lab(session=session.id, pack=pack.id, view="bench", agent="responder")
+    assert "not in the library" not in words(at)
+    state.store().packs.delete(pack.id)
+    role = f"labtext_{pack.id}_A_responder_role"
+    at.text_area(key=role).set_value("responder: mine, and unsaved.").run()
+    assert at.selectbox(key="lab_pack").value == "ours" and "The pack that was chosen is not in the library" in words(at)
+    assert "not in the library" not in words(at.run())
+    state.store().packs.bring_back(pack.id)
+    at.run()
+    at.selectbox(key="lab_pack").set_value(pack.id).run()
+    assert at.text_area(key=role).value == "responder: mine, and unsaved."
+    assert "The pack that was chosen is not in the library" in words(open_lab(view="judges", pack="gone"))
 
 
 def test_a_replayed_session_finds_its_pack_by_its_words() -> None:

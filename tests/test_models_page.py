@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +21,8 @@ from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.profiles import samples
 from magnet_core.session import new_session
 from tests.llm_server import Start
-from tests.screen import fresh, press, words
+from tests.screen import fresh, idle, press, until, words
+from tests.waiting import wait_until
 from ui import state, voices
 from ui.engine.runner import Engine
 
@@ -116,7 +117,10 @@ def test_the_two_calls_of_a_test_are_counted_and_none_is_made_once_the_day_is_sp
     assert (used.purpose, used.model, used.answered) == ("test", "test-model", 2)
     assert state.spending.today().tokens == (used.usage.prompt_tokens or 0) + (used.usage.completion_tokens or 0) > 80
     press(page, "models_test")
-    assert "It does not work yet" in words(page) and "The limit of a day, 80 tokens, is spent" in words(page)
+    told = words(page)
+    assert (
+        "Test stopped" in told and "It does not work yet" not in told and "The limit of a day, 80 tokens, is spent" in told
+    )
     assert server.record.calls == 2
 
 
@@ -198,10 +202,7 @@ def test_settings_outlast_other_pages_and_the_session_page_lets_them_speak(
     at.switch_page("pages/watch/session.py").run()
     assert "test" in str(next(iter(at.get("page_link"))).proto.label)
     at.button(key="next").click().run()
-    end = time.monotonic() + 20
-    while not at.button(key="stop").disabled:
-        assert time.monotonic() < end
-        at.run()
+    until(at, idle)
     assert "Turn 1 complete." in words(at)
     assert server.record.calls == 9
     assert {call.model for call in at.session_state["session"].turns[0].calls} == {"test-model"}
@@ -315,23 +316,26 @@ def test_text_of_a_server_is_shown_as_text() -> None:
 
 
 class Named:
-    """The built-in cast under another name, in no hurry."""
+    """The built-in cast under another name; from the second turn on it waits for a sign."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, go_on: threading.Event) -> None:
+        self.name, self._go_on = name, go_on
         self._rehearsal = Rehearsal()
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        await anyio.sleep(0.005)
+        while request.moment.turn > 1 and not self._go_on.is_set():
+            await anyio.sleep(0.005)
         async for chunk in self._rehearsal.stream(request):
             yield chunk
 
 
 def test_a_run_under_way_goes_on_with_the_new_cast_from_its_next_turn() -> None:
+    go_on = threading.Event()
+
     def speaking(name: str) -> Any:
         @asynccontextmanager
         async def opened(_limit: Any) -> AsyncIterator[Any]:
-            yield lambda _agent: Player(Named(name))
+            yield lambda _agent: Player(Named(name, go_on))
 
         return opened
 
@@ -339,12 +343,11 @@ def test_a_run_under_way_goes_on_with_the_new_cast_from_its_next_turn() -> None:
     run = engine.start(
         new_session(samples()[0], max_turns=8), "end", owner="me", open_models=speaking("one"), save=lambda _: None
     )
-    end = time.monotonic() + 10
-    while not run.session.turns and time.monotonic() < end:
-        time.sleep(0.002)
+    wait_until(lambda: run.session.turns)
     engine.recast("somebody else", speaking("three"), "at-once")
     engine.recast("me", speaking("two"), "at-once")
-    run.future.result(10)
+    go_on.set()
+    run.future.result(60)
     spoke = [{call.model for call in turn.calls} for turn in run.session.turns]
     assert len(spoke) == 8 and spoke[0] == {"one"} and spoke[-1] == {"two"}
     assert all(len(models) == 1 for models in spoke)

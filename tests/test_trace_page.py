@@ -41,6 +41,13 @@ def test_every_view_is_there_with_and_without_sessions(view: str, through_app: b
     assert not at.exception
 
 
+def test_another_pages_address_changes_nothing_here() -> None:
+    session = rehearsed_once(3)
+    at = page_with(PAGE, session, trace_view="wrong", address={"view": "bench", "session": session.id})
+    assert at.session_state["trace_view"] == "wrong"
+    assert page_with(PAGE, session, address={"session": session.id}).session_state["trace_view"] == "one"
+
+
 def test_a_session_is_shown_by_agent_and_turn() -> None:
     at = page_with(PAGE, rehearsed_once(3))
     assert "calls <b>25</b>" in words(at) and "price <b>$0.0000</b>" in words(at)
@@ -250,7 +257,9 @@ def test_thousands_of_errors_stay_one_table() -> None:
     session = rehearsed_once(3)
     turn = session.turns[0].model_copy(update={"calls": tuple(call(problem=f"It repeats {n}.") for n in range(2719))})
     at = page_with(PAGE, session.model_copy(update={"turns": (turn,), "plan_calls": ()}), trace_view="wrong")
-    assert "2,719 of 2,719 in 1 sessions" in words(at) and len(table(at, "Errors and retries")) == 2719 and not at.exception
+    assert (
+        "2,719 of 2,719 in 1 session and" in words(at) and len(table(at, "Errors and retries")) == 2719 and not at.exception
+    )
 
 
 # Prices

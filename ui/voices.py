@@ -197,7 +197,7 @@ def speaking(cast: Cast) -> str:
 
 def verdict(voice: Voice, found: Verdict) -> str:
     """Return what a test has found, as HTML."""
-    head = "It works" if found.ok else "It does not work yet"
+    head = "It works" if found.ok else "Test stopped" if found.stopped else "It does not work yet"
     facts = [
         ("Words appear as they are written", _yes(found.streams)),
         ("Keeps to a given form (JSON schema)", _yes(found.holds_to_schema)),

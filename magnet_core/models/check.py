@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from magnet_core.cast import Cast, Voice, open_models
 from magnet_core.domain import Value
-from magnet_core.errors import MagnetError, ModelError
+from magnet_core.errors import BudgetSpent, MagnetError, ModelError
 from magnet_core.models import REHEARSAL, Message, Model, Request
 from magnet_core.models.calls import beside_sessions
 from magnet_core.models.openai import OpenAIModel, open_client
@@ -23,9 +23,12 @@ class Verdict(Value):
 
     ok: bool
     sentence: str
+    stopped: bool = False
+    """Whether a budget kept the endpoint from being asked, or from being asked to the end."""
     streams: bool | None = None
     """Whether answers come in pieces; None when that was not found out."""
     holds_to_schema: bool | None = None
+    """The same of a schema."""
     first_token: float | None = None
     """Seconds to the first piece of an answer."""
     adapted: tuple[str, ...] = ()
@@ -60,11 +63,14 @@ async def test_voice(voice: Voice, meter: Meter | None = None) -> Verdict:
                 raise
             adapted = model.adapted if isinstance(model, OpenAIModel) else ()
             streams = pieces > 1 and not any(note.startswith("stream:") for note in adapted)
-            holds = await _schema_held(counted)
+            holds, lost = await _schema_held(counted)
             adapted = model.adapted if isinstance(model, OpenAIModel) else ()
             words = [f"{voice.model} answers, the first token after {first:.1f} s."]
             words += [] if streams else ["It does not stream: answers will come in one piece."]
-            words += [] if holds else ["It does not hold to a JSON schema: plans and choices are read from its prose."]
+            if lost:
+                words += [f"Whether it holds to a JSON schema was not found out: {lost}"]
+            elif not holds:
+                words += ["It does not hold to a JSON schema: plans and choices are read from its prose."]
             return Verdict(
                 ok=True,
                 sentence=" ".join(words),
@@ -74,6 +80,8 @@ async def test_voice(voice: Voice, meter: Meter | None = None) -> Verdict:
                 adapted=adapted,
                 known_models=known,
             )
+    except BudgetSpent as error:
+        return Verdict(ok=False, sentence=str(error), stopped=True)
     except MagnetError as error:
         return Verdict(ok=False, sentence=str(error), known_models=known)
     except Exception as error:
@@ -98,18 +106,18 @@ async def _streamed(model: Model) -> tuple[int, float]:
     return pieces, first
 
 
-async def _schema_held(model: Model) -> bool:
-    """Tell whether an answer follows a schema that its prompt does not speak of."""
+async def _schema_held(model: Model) -> tuple[bool | None, str]:
+    """Return whether an answer follows a schema that its prompt does not speak of, and why that was not found out."""
     request = _request("How does a rainy day feel to you?", schema=_SCHEMA, schema_name="mood", live=False)
     pieces: list[str] = []
     try:
         async with aclosing(cast(Any, model.stream(request))) as chunks:
             async for chunk in chunks:
                 pieces.append(chunk.text)
-    except ModelError:
-        return False
+    except ModelError as error:
+        return (None, str(error)) if error.transient else (False, "")
     data = read_json("".join(pieces))
-    return data.get("mood") in ("calm", "tense") and isinstance(data.get("strength"), int)
+    return data.get("mood") in ("calm", "tense") and isinstance(data.get("strength"), int), ""
 
 
 async def known_models(voice: Voice) -> tuple[str, ...]:

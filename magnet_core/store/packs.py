@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from magnet_core.domain import Prompt
 from magnet_core.errors import StoreError
 from magnet_core.lab import fields, wordings
-from magnet_core.packs import Pack, Version, checked, slug
+from magnet_core.packs import OURS_TITLE, Pack, Version, checked, slug
 from magnet_core.scoring.instruments import Sheet
 from magnet_core.scoring.rubrics import Rubric
 from magnet_core.store.database import TABLES, Database, readable, things
@@ -119,7 +119,7 @@ class Packs:
     def _titles(self, connection: Connection, but: str = "") -> set[str]:
         there = _PACKS.c.deleted.is_(None) & (_PACKS.c.id != but)
         bodies = connection.execute(select(_PACKS.c.body).where(there)).scalars()
-        return {pack.title.casefold() for body in bodies if (pack := readable(Pack, body))}
+        return {OURS_TITLE.casefold()} | {pack.title.casefold() for body in bodies if (pack := readable(Pack, body))}
 
     def _sheets(self) -> list[Sheet]:
         return [rubric.sheet for rubric in self._rubrics()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from html import escape
-from typing import Any, cast
+from typing import cast
 
 import streamlit as st
 
@@ -25,7 +25,7 @@ BUDGET, EVERY = 0.4, 0.5
 
 
 def page() -> None:
-    if state.enter("lab"):
+    if address.moved(state.enter("lab")):
         arrive()
     with st.container(key="lab"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -39,22 +39,28 @@ def page() -> None:
         left_behind()
         view = cast(str, view or "bench")
         watched = {"bench": bench, "cases": cases.cases, "packs": packs.packs, "judges": judges.judges}[view]()
-        if view not in ("bench", "judges"):
+        if view == "packs":
             address.show(view)
     if watched:
         job, draw, slot = watched
-        slot.html(draw(job.look()))
         if job.look().live:
-            watch(job, draw, slot)
+            with slot:
+                watch(job, draw)
+        else:
+            slot.html(draw(job.look()))
 
 
 def arrive() -> None:
     """Take up what the address asks for: a view, a pack, a session, a turn, an agent, and the recorded call to be replayed."""
     asked = address.asked()
     view, pack, id, turn, agent, attempt = (asked[n] for n in ("view", "pack", "session", "turn", "agent", "attempt"))
+    if view and view not in VIEWS:
+        return  # after the browser's Back from another page, that page's address comes first
     address.take_up_number(view, asked["each"])
-    if view in VIEWS:
+    if view:
         state.keep("lab_view", view)
+    if view == "cases":
+        return cases.arrive()
     if view == "judges":
         return judges.arrive()
     if agent in lab.AGENTS:
@@ -90,16 +96,21 @@ def left_behind() -> None:
     words = f"{count} unsaved variant{'s' if count > 1 else ''} of {left.written:%d %b, %H:%M} UTC"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="lab_left"):
         st.html(f'<p class="hint">Another visit left {words}.</p>', width="content")
-        st.button("Go on with them", key="lab_take_up", on_click=state.drafts.take_up, args=(left.notebook,))
+        st.button(
+            "Go on with it" if count == 1 else "Go on with them",
+            key="lab_take_up",
+            on_click=state.drafts.take_up,
+            args=(left.notebook,),
+        )
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: Bench, draw: Callable[[Look], str], slot: Any) -> None:
+def watch(job: Bench, draw: Callable[[Look], str]) -> None:
     """Look in on a running trial; it stands last on the page."""
-    end = time.monotonic() + BUDGET
+    place, end = st.empty(), time.monotonic() + BUDGET
     while time.monotonic() < end:
         now = job.look()
-        slot.html(draw(now))
+        place.html(draw(now))
         if not now.live:
             st.rerun()
         time.sleep(0.1)

@@ -18,12 +18,19 @@ VIEWS = {
 }
 
 
+PLACE = ("view", "session")
+
+
 def arrive() -> None:
-    """Take up what the address asks for."""
-    if state.enter("trace") or state.kept("trace_view") is None:
-        asked, session = state.address.place_asked("view", "session")
-        if asked in VIEWS or session:
-            state.keep("trace_view", asked if asked in VIEWS else "one")
+    """Take up what the address asks for, where it is new; after the browser's Back from another page, that page's comes first."""
+    came = state.enter("trace")
+    asked, session = state.address.place_asked(*PLACE)
+    if (not came and not state.address.place_moved(PLACE)) or (asked and asked not in VIEWS):
+        return
+    if asked or session:
+        state.keep("trace_view", asked or "one")
+    if session:
+        state.keep("trace_session", session)
 
 
 def body(view: str, entries: list[Entry]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ui import state
 
-NAMES = ("view", "pack", "session", "turn", "agent", "attempt", "judge", "item", "by", "each", "draft")
+NAMES = ("view", "pack", "session", "turn", "agent", "attempt", "judge", "item", "by", "each", "beside", "draft")
 EACH = {"bench": ("lab_repeats", 20), "judges": ("lab_judge_repeats", 20), "cases": ("lab_cases_repeats", 10)}
 """The field that says how many answers are wanted of each, by view, with the most it takes."""
 
@@ -12,6 +12,11 @@ EACH = {"bench": ("lab_repeats", 20), "judges": ("lab_judge_repeats", 20), "case
 def asked() -> dict[str, str]:
     """Return what the address asks for, by name; empty texts for what it does not name."""
     return dict(zip(NAMES, state.address.place_asked(*NAMES), strict=True))
+
+
+def moved(came: bool) -> bool:
+    """Tell whether the reader came to the page just now or went to another of its addresses by hand, as by the browser's Back."""
+    return came or state.address.place_moved(NAMES)
 
 
 def show(view: str, **place: str) -> None:

@@ -113,10 +113,19 @@ def fill(stem: str, case: Case) -> None:
     state.keep(f"{stem}_most", case.rule.most or 60)
 
 
+def retitled(case: Case, rule: Rule) -> str:
+    """Return the title of a case whose rule is another now: it follows where it said what was expected before."""
+    before = f": {_short(case.rule)}"
+    return f"{case.title.removesuffix(before)}: {_short(rule)}" if case.title.endswith(before) else case.title
+
+
 def change_case(case: Case, stem: str, others: list[str]) -> None:
     if (rule := rule_in(stem)) is None:
         return
-    title = free_title((state.kept(f"{stem}_title") or "").strip() or case.title, others)
+    title = (state.kept(f"{stem}_title") or "").strip() or case.title
+    if title == case.title:
+        title = retitled(case, rule)
+    title = free_title(title, others)
     try:
         state.store().cases.save(case.model_copy(update={"title": title, "rule": rule}))
     except MagnetError as error:

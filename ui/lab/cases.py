@@ -16,6 +16,7 @@ from magnet_core.models import REHEARSAL
 from magnet_core.packs import Pack
 from ui import state, theme
 from ui.engine.bench import Bench, Look, Wanted
+from ui.lab import address
 from ui.lab.answers import progress
 from ui.lab.case_form import edit_case
 from ui.lab.case_table import Column, table
@@ -42,6 +43,14 @@ class Setting:
     """The pack whose words the judge is told."""
 
 
+def arrive() -> None:
+    """Take up which packs the address asks for."""
+    asked = address.asked()
+    if asked["pack"]:
+        state.keep("lab_cases_pack", asked["pack"])
+        state.keep("lab_cases_beside", asked["beside"])
+
+
 def cases() -> Watched | None:
     """Draw all test cases and the run of them; return the job to look at, how to draw it, and the place for it."""
     try:
@@ -51,8 +60,11 @@ def cases() -> Watched | None:
         return None
     undo_line()
     if not kept:
+        address.show("cases")
         return nothing_yet()
     setting = choose()
+    packs = [column.pack.id for column in setting.columns]
+    address.show("cases", pack=packs[0], beside="".join(packs[1:]))
     actions(kept, setting)
     remarks(kept, setting)
     shown = [with_own(case) for case in kept]

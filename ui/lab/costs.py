@@ -50,7 +50,9 @@ def estimate(wanted: Sequence[Wanted], judge: str = "") -> Cost:
 def cost_line(cost: Cost) -> str:
     """Return what a run will take, in a line."""
     calls = "1 call" if cost.calls == 1 else f"{cost.calls:,} calls"
-    if cost.calls and cost.calls == cost.rehearsed:
+    if not cost.calls:
+        return '<p class="facts cost"><span><b>0 calls</b></span></p>'
+    if cost.calls == cost.rehearsed:
         return (
             f'<p class="facts cost"><span><b>{calls}</b></span><span>of the rehearsal cast: no tokens, no price</span></p>'
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +10,7 @@ from magnet_core import lab, prompts
 from magnet_core.domain import Prompt
 from magnet_core.errors import MagnetError
 from magnet_core.lab import Draft, Reader, Remark, Variant, wordings
-from magnet_core.packs import Pack, Version, same_words
+from magnet_core.packs import OURS_TITLE, Pack, Version, same_words
 from magnet_core.scoring.instruments import Sheet
 from ui import state
 
@@ -26,12 +26,26 @@ Fields = Mapping[str, Sequence[str]]
 
 
 def ours() -> Pack:
-    return Pack(id=OURS, title="Ours, as shipped")
+    return Pack(id=OURS, title=OURS_TITLE)
 
 
 def all_packs() -> dict[str, Pack]:
     """Return our prompts and the packs of the library, by id."""
     return {OURS: ours()} | {pack.id: pack for pack in state.prompts.pack_list()}
+
+
+def back_to_ours(field: str, packs: Container[str]) -> str:
+    """Choose ours in a field whose pack is not there; return what is to be said of it, empty where it was none of the library."""
+    chosen = state.kept(field)
+    if chosen in packs:
+        return ""
+    state.keep(field, OURS)
+    if not chosen or chosen == AS_SENT:
+        return ""
+    return (
+        "The pack that was chosen is not in the library, so these are our words. If it was deleted, undoing that also brings back what "
+        "was not saved in it."
+    )
 
 
 def own_words(reader: Reader, variant: Variant) -> bool:

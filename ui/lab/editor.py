@@ -14,9 +14,9 @@ from magnet_core.lab import Remark, wordings
 from magnet_core.packs import Pack, Version
 from magnet_core.scoring.tables import Judge
 from ui import state, theme
+from ui.changes import changes
 from ui.lab import desk as at
 from ui.lab.desk import AT_ONCE, Desk
-from ui.lab.prompt import diff
 
 Heights = Callable[[str, str], int]
 
@@ -216,6 +216,6 @@ def diffs(desk: Desk, old: Mapping[str, Prompt], new: Mapping[str, Prompt]) -> s
                 )
                 cards.append(
                     f'<section class="card"><header><h3>{escape(head)}</h3></header>'
-                    f'<p class="words compare">{diff(before[field], now[field])}</p></section>'
+                    f'<p class="words compare">{changes(before[field], now[field])}</p></section>'
                 )
     return f'<div class="lab">{"".join(cards) or "<p class=hint>Not a word differs.</p>"}</div>'

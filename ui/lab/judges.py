@@ -24,9 +24,10 @@ from ui import setups, state
 from ui.engine.bench import Wanted
 from ui.lab import address, editor, judged
 from ui.lab.costs import Named, cost_line, estimate, limit_line
-from ui.lab.desk import AT_ONCE, OURS, Desk, all_packs, put
+from ui.lab.desk import AT_ONCE, OURS, Desk, all_packs, back_to_ours, put
 from ui.lab.moment import begin, choose_of
 from ui.lab.names import apart
+from ui.lab.packs import gone
 from ui.lab.prompt import asked as asked_words
 from ui.lab.prompt import fold, marked
 from ui.lab.runs import Runs, Watched
@@ -55,7 +56,8 @@ def judges() -> Watched | None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         topic = choose_topic(rubrics)
         id = choose_subject(topic)
-        pack = choose_pack()
+        pack, lost = choose_pack()
+    gone(lost)
     session = id if topic.noun == "session" else ""
     address.show("judges", pack=pack.id, session=session, judge=topic.judge, item=topic.item)
     desk = desk_for(pack, topic, rubrics)
@@ -132,16 +134,15 @@ def choose_subject(topic: Topic) -> str:
     )  # fmt: skip
 
 
-def choose_pack() -> Pack:
+def choose_pack() -> tuple[Pack, str]:
+    """Draw whose prompts are looked at; return them, with what is to be said of a pack that is no longer there."""
     packs = all_packs()
-    if state.kept("lab_judge_pack") not in packs:
-        state.keep("lab_judge_pack", OURS)
-    return packs[
-        st.selectbox(
-            "Prompts", list(packs), key="lab_judge_pack", width=210, persist_state="session",
-            format_func=lambda i: packs[i].title if i in packs else str(i),
-        )
-    ]  # fmt: skip
+    lost = back_to_ours("lab_judge_pack", packs)
+    id = st.selectbox(
+        "Prompts", list(packs), key="lab_judge_pack", width=210, persist_state="session",
+        format_func=lambda i: packs[i].title if i in packs else str(i),
+    )  # fmt: skip
+    return packs[id], lost
 
 
 def desk_for(pack: Pack, topic: Topic, rubrics: tuple[Sheet, ...]) -> Desk:

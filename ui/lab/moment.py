@@ -15,7 +15,8 @@ from magnet_core.packs import Pack, pack_holding
 from magnet_core.session import moment_of, new_session
 from ui import state, theme
 from ui.lab import names
-from ui.lab.desk import AS_SENT, OURS, Desk, Fields, all_packs
+from ui.lab.desk import AS_SENT, OURS, Desk, Fields, all_packs, back_to_ours
+from ui.lab.packs import gone
 from ui.lab.prompt import FIELDS, name_of
 from ui.scoring.judging import MOST
 
@@ -84,23 +85,26 @@ def choose(there: dict[str, str]) -> tuple[Place, Desk]:
         )  # fmt: skip
         number = 0 if agent == "planner" else int(typed)
         made = state.forks.maker_of(shown, number)
-        pack = choose_pack(made)
+        pack, lost = choose_pack(made)
+    gone(lost)
     scene = scene_of(made, number, agent, "", int(state.kept("lab_attempt") or 1))
     return Place(shown, made, number, agent, scene), desk_for(pack, made, agent)
 
 
-def choose_pack(session: Session) -> Pack:
-    """Draw whose prompts are looked at: ours, a pack's, or those of the session where they are other ones."""
+def choose_pack(session: Session) -> tuple[Pack, str]:
+    """Draw whose prompts are looked at: ours, a pack's, or those of the session where they are other ones.
+
+    What is to be said of a pack that is no longer there is returned with it.
+    """
     choices = all_packs()
     if as_sent := pack_as_sent(session):
         choices[AS_SENT] = as_sent
-    if state.kept("lab_pack") not in choices:
-        state.keep("lab_pack", OURS)
+    lost = back_to_ours("lab_pack", choices)
     told = names.apart({id: pack.title for id, pack in choices.items()})
     id = st.selectbox(
         "Prompts", list(choices), key="lab_pack", width=210, persist_state="session", format_func=lambda i: told.get(i, str(i)),
     )  # fmt: skip
-    return choices[id]
+    return choices[id], lost
 
 
 def pack_as_sent(session: Session) -> Pack | None:

@@ -32,6 +32,12 @@ def packs() -> None:
             st.html(f'<p class="remark" role="status">{escape(line)}</p>')
 
 
+def gone(told: str) -> None:
+    """Draw what is to be said of a pack that is no longer there; nothing where there is nothing to be said."""
+    if told:
+        st.html(f'<p class="remark" role="status">{escape(told)}</p>')
+
+
 def deleted() -> None:
     """Say which pack was deleted last, and offer to bring it back."""
     if not (gone := state.kept("lab_pack_gone")):
@@ -92,7 +98,7 @@ def take_in(data: bytes) -> None:
 
 def rename(pack: Pack) -> None:
     try:
-        state.store().packs.rename(pack.id, state.kept(f"lab_title_{pack.id}") or pack.title)
+        state.store().packs.rename(pack.id, (state.kept(f"lab_title_{pack.id}") or "").strip() or pack.title)
     except MagnetError as error:
         state.say(str(error))
     state.forget(f"lab_title_{pack.id}")

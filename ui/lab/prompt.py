@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
 from magnet_core import lab, prompts
-from magnet_core.differences import differences
 from magnet_core.domain import AgentCall, Prompt
 from magnet_core.lab import Stretch
 from magnet_core.models import Message
@@ -109,15 +108,3 @@ def asked(pairs: Sequence[tuple[Message, Sequence[Stretch]]]) -> str:
         for message, stretches in pairs
     )
     return f'<div class="lab">{"".join(cards)}</div>'
-
-
-def diff(before: str, after: str) -> str:
-    """Return two texts as one, what is gone struck and what is new underlined, a space between two words that would run together."""
-    tags = {"same": "span", "gone": "del", "new": "ins"}
-    out: list[str] = []
-    last = ""
-    for piece in differences(before, after):
-        runs_on = piece.kind == "new" and last[-1:].strip() and piece.text[:1].strip()
-        out.append(f"{' ' if runs_on else ''}<{tags[piece.kind]}>{escape(piece.text)}</{tags[piece.kind]}>")
-        last = piece.text if piece.kind == "gone" else ""
-    return "".join(out)

@@ -9,9 +9,9 @@ from html import escape
 from streamlit.components.v2 import component
 
 from magnet_core.attribution import Lent, attribute, share
-from magnet_core.differences import differences
 from magnet_core.domain import Candidate, Choice, Flag, Session, Turn
 from ui import theme
+from ui.changes import changes
 
 CURSOR = '<span class="cursor" aria-hidden="true"></span>'
 
@@ -54,9 +54,7 @@ def message(speaker: str, name: str, text: str, *, below: str = "", writing: boo
 
 def compared(before: str, after: str) -> str:
     """Return two texts as one, with what is gone and what is new in it marked."""
-    tags = {"same": "span", "gone": "del", "new": "ins"}
-    pieces = "".join(f"<{tags[p.kind]}>{escape(p.text)}</{tags[p.kind]}>" for p in differences(before, after))
-    return f'<p class="says compared">{pieces}</p>'
+    return f'<p class="says compared">{changes(before, after)}</p>'
 
 
 def origins(text: str, candidates: tuple[Candidate, ...]) -> tuple[str, float]:

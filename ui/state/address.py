@@ -49,18 +49,25 @@ def place_moved(names: tuple[str, ...]) -> bool:
     if place_asked(*names) == st.session_state.get("place", ("",) * len(names)):
         st.session_state["place_seen"] = True
         return False
-    return st.session_state.get("place_seen", True) or time.monotonic() - st.session_state.get("addressed", 0.0) > PLACE_LAG
+    seen = st.session_state.get("place_seen", True)
+    moved = seen or time.monotonic() - st.session_state.get("addressed", 0.0) > PLACE_LAG
+    st.session_state["place_moved"] = moved
+    return moved
 
 
 def show_place(**values: str) -> None:
-    """Write into the browser's address what is shown; empty values are taken out of it."""
+    """Write into the browser's address what is shown; empty values are taken out of it.
+
+    All of it is written at once, since each writing is a step of the browser's Back. An address that the reader has just gone to by
+    hand stays as it is for now: what is written there would keep the next Back from leading further.
+    """
+    if st.session_state.pop("place_moved", False):
+        st.session_state["place"] = place_asked(*values)
+        return
     st.session_state["place"] = tuple(values.values())
     if place_asked(*values) == tuple(values.values()):
         return
     st.session_state["addressed"] = time.monotonic()
     st.session_state["place_seen"] = False
-    for name, value in values.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+    others = {name: st.query_params.get_all(name) for name in st.query_params if name not in values}
+    st.query_params.from_dict(others | {name: [value] for name, value in values.items() if value})

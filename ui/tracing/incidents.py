@@ -35,9 +35,8 @@ def draw(traces: Sequence[Trace]) -> None:
     names = {trace.entry.id: line_of(trace.entry) for trace in traces}
     found = state.costs.incidents(traces)
     shown = filtered(found, names)
-    st.html(
-        f'<p class="hint" role="status">{len(shown):,} of {len(found):,} in {len(traces):,} sessions and beside them.</p>'
-    )
+    sessions = f"{len(traces):,} session{'' if len(traces) == 1 else 's'}"
+    st.html(f'<p class="hint" role="status">{len(shown):,} of {len(found):,} in {sessions} and beside them.</p>')
     if not shown:
         return
     tables.heading("How many, by what and agent")

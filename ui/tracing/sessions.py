@@ -22,8 +22,7 @@ def one(entries: Sequence[Entry]) -> None:
     """Draw one session's cost by agent and by turn."""
     lines = {entry.id: line_of(entry) for entry in entries}
     if state.kept("trace_session") not in lines:
-        [asked] = state.address.place_asked("session")
-        state.keep("trace_session", asked if asked in lines else next(iter(lines)))
+        state.keep("trace_session", next(iter(lines)))
     id = st.selectbox("Session", list(lines), key="trace_session", format_func=lambda i: lines.get(i) or str(i), width=640,
                       persist_state="session")  # fmt: skip
     state.address.show_place(view="one", session=id)
