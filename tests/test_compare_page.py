@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from magnet_core import prompts
 from magnet_core.cast import Cast, Voice
@@ -19,7 +20,7 @@ from magnet_core.scoring.compare import PAPER
 from magnet_core.scoring.rater import rate
 from magnet_core.scoring.tables import Judge
 from magnet_core.session import new_session
-from tests.fakes import rehearsed
+from tests.fakes import made, rehearsed
 from tests.llm_server import LlmServer
 from tests.screen import fresh, in_library, page_with, until, use_model, words
 from tests.waiting import wait_until
@@ -127,6 +128,34 @@ def served(server: LlmServer, sessions: list[Session], budget: Budget) -> Batch:
     return Batch(tuple(sessions), state.spending.opening(opened, "session", budget), ("test-model",))
 
 
+def slow_job(monkeypatch: pytest.MonkeyPatch, endpoint: Callable[..., LlmServer]) -> AppTest:
+    """Return the page with a job under way that takes its time."""
+    use_model(monkeypatch, endpoint(first_token=0.2).url)
+    at = page_with(PAGE, compare_methods=["plain"], compare_models=["test-model"])
+    at.button(key="compare_make").click().run()
+    assert "Making sessions" in words(at)
+    return at
+
+
+def test_a_reload_finds_the_job_that_is_going_on(
+    monkeypatch: pytest.MonkeyPatch, endpoint: Callable[..., LlmServer]
+) -> None:
+    at = slow_job(monkeypatch, endpoint)
+    again = page_with(PAGE, address=dict(at.query_params))
+    assert "Making sessions" in words(again) and not [b for b in again.button if b.key == "compare_make"]
+    again.button(key="compare_stop").click().run()
+    until(again, lambda at: "Stopped: " in words(at))
+    assert again.button(key="compare_make") and "job" in again.query_params
+
+
+def test_another_window_is_told_of_the_job(monkeypatch: pytest.MonkeyPatch, endpoint: Callable[..., LlmServer]) -> None:
+    at = slow_job(monkeypatch, endpoint)
+    other = page_with(PAGE)
+    assert "Another window is making 5 sessions, 0 of them finished" in words(other)
+    at.button(key="compare_stop").click().run()
+    until(other, lambda at: "Another window" not in words(at))
+
+
 def test_a_job_has_a_budget_of_its_own_and_stops_when_it_is_spent(endpoint: Callable[..., LlmServer]) -> None:
     server = endpoint()
     page_with(PAGE)
@@ -184,6 +213,21 @@ def test_two_sessions_stand_in_step_with_their_differences() -> None:
     assert "The same in both" in words(at)
     at.toggle(key="compare_two_only").set_value(True).run()
     assert "Word for word the same" in words(at)
+
+
+def test_a_session_that_is_not_finished_has_not_ended() -> None:
+    whole, begun = rehearsed(8), rehearsed(8, method="plain").upto(3)
+    in_library(whole)
+    at = page_with(PAGE, begun, compare_view="two", compare_left=whole.id, compare_right=begun.id)
+    assert "3, unfinished" in words(at) and words(at).count("Not made yet: the session is unfinished.") == 5
+    assert "The session had ended." not in words(at)
+
+
+def test_what_needs_a_model_that_is_not_set_up_is_part_of_what_is_missing(endpoint: Callable[..., LlmServer]) -> None:
+    there = made(Cast(default=Voice(model="test-model", base_url=endpoint().url)), 8, method="plain")
+    at = page_with(PAGE, there, compare_methods=["plain", "magnet"], compare_models=["test-model"])
+    found = re.search(r"(\d+) of \d+ are missing\.\s+(\d+) of them need a model or settings", words(at))
+    assert found and found[1] == found[2] and at.button(key="compare_make").disabled
 
 
 @pytest.fixture

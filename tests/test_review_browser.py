@@ -15,8 +15,9 @@ from magnet_core.domain import Session
 from magnet_core.scoring.aspects import Pair, flipped, form
 from magnet_core.scoring.queue import case_of, in_order
 from magnet_core.store import Store
-from tests.browser import CHROMIUM, FLAGS, launch, press, serving
+from tests.browser import CHROMIUM, FLAGS, launch, press, serving, settled
 from tests.fakes import rehearsed, reworded
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium.")
 
@@ -73,7 +74,7 @@ def test_a_rater_compares_blind_by_keys(tmp_path: Path) -> None:
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.on("websocket", listen)
         page.goto(f"{url}/review?rate=only")
         page.get_by_role("textbox", name="Your pseudonym").fill("night owl")
@@ -125,7 +126,7 @@ def test_the_raters_address_has_no_menu_and_a_reload_keeps_the_rater(tmp_path: P
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.goto(f"{url}/review?rate=only")
         page.get_by_role("textbox", name="Your pseudonym").fill("Owl")
         press(page, "Begin")
@@ -140,7 +141,8 @@ def test_the_raters_address_has_no_menu_and_a_reload_keeps_the_rater(tmp_path: P
         page.get_by_role("textbox", name=re.compile("^Why")).fill("Half a thought")
         page.evaluate("document.activeElement.blur()")
         page.wait_for_function("location.search.includes('rater=Owl')")
-        page.wait_for_timeout(300)
+        first = in_order(store.reviews.pairs())[0].id
+        wait_until(lambda: "Half a thought" in store.reviews.drafts("Owl", first).values())
         page.reload()
         ready(page, QUESTIONS[0])
         expect(page.get_by_text("You are back as Owl")).to_be_visible()
@@ -148,9 +150,9 @@ def test_the_raters_address_has_no_menu_and_a_reload_keeps_the_rater(tmp_path: P
         for key in "123123123123123":  # a burst: ten questions, and more keys than there are
             page.keyboard.press(key)
         expect(page.locator(".where")).to_have_text("Pair 2 of 2")
-        page.wait_for_timeout(500)
+        settled(page)
         [said] = store.reviews.reviews("Owl")
-        assert said.pair == in_order(store.reviews.pairs())[0].id
+        assert said.pair == first
         assert [said.verdicts[key].choice for key in QUESTIONS] == ["A", "tie", "B"] * 3 + ["A"]
         assert said.verdicts[QUESTIONS[0]].reason == "Half a thought"
         browser.close()
@@ -163,7 +165,7 @@ def test_a_small_window_keeps_question_answers_and_keys_in_sight(tmp_path: Path)
     with sync_playwright() as playwright, closing(tmp_path) as (server, url):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.goto(f"{url}/review?rate=only&rater=owl")
         ready(page, QUESTIONS[0])
         for part in (".st-key-review_ask .card", ".st-key-review_choices button >> nth=2", ".st-key-review_ask .hint"):
@@ -179,6 +181,7 @@ def test_a_small_window_keeps_question_answers_and_keys_in_sight(tmp_path: Path)
         page.keyboard.type("12 ab")
         page.keyboard.press("Enter")
         expect(page.locator(".remark")).to_have_text("B, turn 2: 12 ab")
+        settled(page)  # a key belongs to what is drawn when it is pressed
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("1")
         asked(page, QUESTIONS[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -21,9 +20,8 @@ from magnet_core.scoring.queue import case_of, in_order, pairs_among
 from magnet_core.session import fork
 from tests.fakes import rehearsed, reworded
 from tests.llm_server import LlmServer, Start
-from tests.screen import fresh, page_with, press, words
+from tests.screen import fresh, job_done, page_with, press, words
 from ui import state
-from ui.engine import pair_judging
 from ui.review import agreement, desk_keys, rater, rating
 from ui.review.desk_keys import Press
 
@@ -326,6 +324,22 @@ def test_a_key_pressed_while_the_connection_was_lost_is_kept_by_the_next_browser
     assert {key: verdict.choice for key, verdict in said_by()[0].verdicts.items()} == {QUESTIONS[0]: "A", QUESTIONS[1]: "B"}
 
 
+def test_a_key_that_another_window_has_overtaken_is_not_taken_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    [pair] = queued(stored(1))
+    sent: list[Press] = []
+    monkeypatch.setattr(desk_keys, "listen", lambda data, pressed, picked: list(sent))
+    one, two = come(opened()), come(opened())
+    early = rater_stamp("owl")
+    answer(one, "A")
+    sent.append(Press(1, early, pair.id, QUESTIONS[0], "B"))
+    two.run()
+    assert "changed in another window, so this key was not taken" in two.warning[0].value
+    assert said_by()[0].verdicts[QUESTIONS[0]].choice == "A"
+    sent.append(Press(2, rater_stamp("owl"), pair.id, QUESTIONS[1], "B"))
+    two.run()
+    assert not two.warning and said_by()[0].verdicts[QUESTIONS[1]].choice == "B"
+
+
 def rater_stamp(who: str) -> str:
     return f"{state.store().reviews.changed(who):.6f}"
 
@@ -346,12 +360,7 @@ def by_server(at: AppTest, server: LlmServer) -> None:
 
 
 def judged(at: AppTest) -> Any:
-    end = time.monotonic() + 20
-    while at.session_state["pairs_job"].look().live:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    at.run()
-    assert not at.exception
+    job_done(at, "pairs_job")
     return at.session_state["pairs_job"].look()
 
 
@@ -447,8 +456,9 @@ def test_a_model_can_be_stopped(endpoint: Start) -> None:
     at = opened(view="pairs")
     by_server(at, server)
     at.button(key="pairs_judge").click().run()
-    job: pair_judging.PairJob = at.session_state["pairs_job"]
-    job.stop()
+    after_a_reload = opened(view="pairs")
+    assert "test-model is reading 0 of 1 pairs" in words(after_a_reload)
+    after_a_reload.button(key="pairs_stop").click().run()
     assert judged(at).state == "stopped" and state.store().reviews.reviews() == []
 
 
@@ -584,12 +594,12 @@ def test_a_rater_goes_to_any_pair_and_back_to_where_they_were() -> None:
     first, second, _ = in_order(state.store().reviews.pairs())
     rated([first], "owl", "A")
     at = come(opened())
-    places = at.selectbox(key="review_goto_1").options
+    places = at.selectbox(key="review_goto_1_0").options
     assert places == ["Pair 1 of 3 · rated", "Pair 2 of 3 · not begun", "Pair 3 of 3 · not begun"]
     assert at.button(key="review_first").disabled
     answer(at, "A")
     press(at, f"review_q_{QUESTIONS[4]}")
-    at.selectbox(key="review_goto_1").set_value(first.id).run()
+    at.selectbox(key="review_goto_1_1").set_value(first.id).run()
     assert "Pair 1 of 3" in words(at) and at.button(key="review_back").label == "Back to where I was (pair 2)"
     press(at, f"review_q_{QUESTIONS[0]}")
     answer(at, "B")
@@ -600,7 +610,7 @@ def test_a_rater_goes_to_any_pair_and_back_to_where_they_were() -> None:
     press(at, "review_after")
     assert "Pair 3 of 3" in words(at)
     press(at, "review_first")
-    assert "Pair 2 of 3" in words(at) and at.selectbox(key="review_goto_1").options[1] == "Pair 2 of 3 · 1 of 10 answered"
+    assert "Pair 2 of 3" in words(at) and at.selectbox(key="review_goto_1_1").options[1] == "Pair 2 of 3 · 1 of 10 answered"
     assert {review.pair for review in said_by()} == {first.id, second.id}
 
 
@@ -657,6 +667,30 @@ def test_ties_are_in_headline_chart_and_table() -> None:
     assert words(at).count("<td>4 of 6</td>") == 10
     [figure] = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
     assert figure["data"][1]["text"] == ["33% ties"] * 10
+
+
+def test_an_interval_that_covers_half_is_no_difference() -> None:
+    pairs = queued(stored(6))
+    rated(pairs[:3], "owl", "magnet")
+    rated(pairs[3:], "owl", "plain")
+    assert "in 50.0 % of decided ratings" in words(at := opened(view="results")) and "so no difference is shown" in words(at)
+    rated(pairs, "owl", "magnet")
+    assert "so no difference is shown" not in words(opened(view="results"))
+    rated(pairs[2:], "owl", "tie")
+    assert "it takes five pairs with a decided rating, here there are 2" in words(opened(view="results"))
+
+
+def test_the_papers_line_stands_beside_other_methods_alone() -> None:
+    methods = queued(stored(1))
+    rated(methods, "owl", "magnet")
+    assert "Dashed line: Experts preferred MAGneT" in words(opened(view="results"))
+    state.store().reviews.take_out([pair.id for pair in methods])
+    ways = [reworded(rehearsed(8, visibility=sees), f"As {sees}.") for sees in ("repaired", "paper")]
+    for session in ways:
+        state.store().save(session)
+    rated(queued(ways), "owl", "A")
+    shown = words(opened(view="results"))
+    assert "MAGneT, paper" in shown and "Dashed line" not in shown
 
 
 def test_a_scale_of_ties_alone_places_nobody_and_says_why() -> None:

@@ -17,7 +17,7 @@ def test_a_score_opens_its_reason_and_leads_to_its_turn(tmp_path: Path) -> None:
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.goto(url)
         set_pace(page, "At once")
         press(page, "Play to the end")

@@ -6,7 +6,6 @@ import asyncio
 import csv
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +75,19 @@ def test_rules_score_a_session_and_every_score_says_what_it_rests_on(through_app
     assert set(cards) == set(USUAL) and all(card.kind == "rule" and card.turns == 8 for card in cards.values())
     for rating in cards["ctrs"].ratings:
         assert f"{rating.value:.1f}" in shown
+
+
+def test_a_session_without_a_turn_offers_nothing_to_score() -> None:
+    shown = words(at := page_with(PAGE, rehearsed().upto(0)))
+    assert "no turn yet" in shown and "has not been rated" not in shown and at.button(key="scores_go").disabled
+
+
+def test_what_has_not_been_scored_names_the_button_that_scores_it() -> None:
+    at = page_with(PAGE, rehearsed())
+    assert "CTRS has not been rated by this judge. “Score this session” does it." in words(at)
+    at.session_state["scores_tab"] = "Over the turns"
+    at.run()
+    assert "The way here has not been rated by this judge. “Score the way here” does it." in words(at)
 
 
 def test_scoring_again_by_rules_keeps_no_second_copy() -> None:
@@ -280,10 +292,10 @@ def test_counting_many_sessions_goes_on_over_several_runs(monkeypatch: pytest.Mo
     entries = state.sessions.recent()
     found, left = state.scores.counted(entries, seconds=-1)
     assert (found, left) == ({}, 3)
-    assert state.scores.counted(entries[:1])[1] == 0
+    assert state.scores.counted(entries[:1], seconds=60)[1] == 0
     found, left = state.scores.counted(entries, seconds=-1)
     assert (list(found), left) == ([entries[0].id], 2)
-    assert set(state.scores.counted(entries)[0]) == {s.id for s in made}
+    assert set(state.scores.counted(entries, seconds=60)[0]) == {s.id for s in made}
 
 
 def test_numbers_of_rules_and_models_are_never_pooled() -> None:
@@ -346,8 +358,8 @@ def test_a_weak_point_is_named_with_its_reason() -> None:
 # Scoring behind the pages
 
 
-def settled(job: Job, seconds: float = 20.0) -> None:
-    wait_until(lambda: not job.look().live, seconds)
+def settled(job: Job) -> None:
+    wait_until(lambda: not job.look().live)
 
 
 def scorer_of(store: Store) -> Scorer:
@@ -368,11 +380,25 @@ def test_a_model_judges_behind_the_page_and_can_be_stopped(endpoint: Start, tmp_
     now = job.look()
     assert (now.state, now.rated, now.total, len(now.cards)) == ("done", 58, 58, 4)
     assert {card.kind for card in store.cards.of(session.id)} == {"model"}
-    slow = scorer.start([session], judge_of(endpoint(first_token=30.0)), owner="anna")
-    time.sleep(0.2)
+    slow = scorer.start([session], judge_of(server := endpoint(held_after=0)), owner="anna")
+    wait_until(lambda: server.record.in_flight)
     scorer.stop(slow)
-    settled(slow, 2.0)
+    settled(slow)
     assert slow.look().state == "stopped" and len(store.cards.of(session.id)) == 4
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_scoring_that_another_window_began_is_seen_and_can_be_stopped(endpoint: Start, many: bool) -> None:
+    session = in_library(rehearsed(2))
+    server = endpoint(held_after=0)
+    job = state.scorer().start([session.id if many else session], judge_of(server), owner="a window that was closed")
+    wait_until(lambda: server.record.in_flight)
+    at = fresh(PAGE)
+    at.query_params["view"] = "many" if many else "one"
+    at.run()
+    at.button(key="scores_stop").click().run()
+    settled(job)
+    assert not at.exception and job.look().state == "stopped" and state.store().cards.of(session.id) == []
 
 
 def test_a_judge_that_is_not_there_leaves_ratings_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,12 +416,13 @@ def test_a_session_is_scored_along_without_holding_up_its_turns(endpoint: Start,
     store, session = Store(f"sqlite:///{tmp_path / 'own.db'}"), rehearsed(6)
     store.save(session)
     scorer = scorer_of(store)
-    scorer.go_along(session.id, 2, judge_of(endpoint(first_token=0.3)), "anna")
-    begun = time.perf_counter()
+    scorer.go_along(session.id, 2, judge_of(server := endpoint(held_after=0)), "anna")
     for turns in range(1, 7):
         scorer.turn_kept(session.upto(turns))
-    assert time.perf_counter() - begun < 0.1
-    for job in scorer.jobs_on(session.id):
+    jobs = scorer.jobs_on(session.id)
+    assert len(jobs) == 3 and all(job.look().live for job in jobs), "no turn waits for a judge"
+    server.go_on()
+    for job in jobs:
         settled(job)
     cards = store.cards.of(session.id)
     assert sorted(card.turns for card in cards if card.instrument == "ctrs") == [2, 4, 6]
@@ -406,8 +433,10 @@ def test_a_session_is_scored_along_without_holding_up_its_turns(endpoint: Start,
 def test_a_judge_leaves_places_for_the_turns(endpoint: Start, tmp_path: Path) -> None:
     store, session = Store(f"sqlite:///{tmp_path / 'own.db'}"), rehearsed(2)
     store.save(session)
-    server = endpoint(first_token=0.05)
+    server = endpoint(first_token=0.05, held_after=0)
     job = scorer_of(store).start([session], judge_of(server), owner="anna")
+    wait_until(lambda: server.record.in_flight == 4)
+    server.go_on()
     settled(job)
     assert server.record.max_in_flight == 4
 

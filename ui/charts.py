@@ -180,7 +180,7 @@ def groups(found: Sequence[Group], low: float, high: float, title: str, *, dark:
     for place, group in enumerate(found):
         shift = [0.16 * ((7 * n) % 11 - 5) / 5 for n in range(group.n)]
         figure.add_scatter(
-            x=list(group.values), y=[place + s for s in shift], mode="markers", showlegend=False,
+            x=list(group.values), y=[place + s for s in shift], mode="markers", showlegend=False, cliponaxis=False,
             marker={"color": colours["lead"], "size": 8, "opacity": 0.45},
             hovertemplate=f"{group.name}: %{{x:.2f}}<extra></extra>",
         )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 from html import escape
-from typing import Any
 
 import streamlit as st
 
@@ -112,6 +111,8 @@ def page() -> None:
                 format_func=lambda v: place.VIEWS[v], label_visibility="collapsed", persist_state="session",
             )  # fmt: skip
         slot = st.empty()
+        if seen:
+            slot.html(making.progress(seen))
         entries = state.sessions.recent(MOST)
         if view == "two":
             two(entries)
@@ -119,20 +120,19 @@ def page() -> None:
             many(entries)
         if told := state.told():
             st.warning(theme.plain(told))
-    if job and seen:
-        slot.html(making.progress(job.look()))
     if (seen and seen.live) or (rating and rating.live):
-        watch(job, seen.finished if seen else 0, rating.job if rating else None, slot)
+        with slot:
+            watch(job, seen.finished if seen else 0, rating.job if rating else None)
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: MakingJob | None, drawn: int, rating: Job | None, slot: Any) -> None:
+def watch(job: MakingJob | None, drawn: int, rating: Job | None) -> None:
     """Look in on what is running; draw the page anew when a session is finished that is not `drawn` yet, or when all is done."""
-    end = time.monotonic() + BUDGET
+    place, end = st.empty(), time.monotonic() + BUDGET
     while time.monotonic() < end:
         now = job.look() if job else None
         if now:
-            slot.html(making.progress(now))
+            place.html(making.progress(now))
         if not ((now and now.live) or (rating and rating.look().live)) or (now and now.finished > drawn):
             st.rerun()
         time.sleep(0.1)

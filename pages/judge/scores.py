@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from html import escape
-from typing import Any, cast
+from typing import cast
 
 import streamlit as st
 
@@ -133,8 +133,9 @@ def one() -> Drawn:
     left, right = st.columns([5, 7], gap="medium")
     with left:
         overview(session, judge, shown, held)
-    with right:
-        details(session, judge, shown, held, instruments, samples, live)
+    if session.turns:
+        with right:
+            details(session, judge, shown, held, instruments, samples, live)
     scores.touch(partial(jump_now, id), partial(try_words, session))
     return job, slot
 
@@ -259,19 +260,20 @@ def page() -> None:
         job, slot = {"one": one, "many": many.many, "own": rubrics.own}[cast(str, view or "one")]()
     if job is None or slot is None:
         return
-    if job.live or begun_in(view or "one") == job.seen.id:
-        slot.html(scores.progress(job.seen))
     if job.live:
-        watch(job, slot)
+        with slot:
+            watch(job)
+    elif begun_in(view or "one") == job.seen.id:
+        slot.html(scores.progress(job.seen))
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: Watched, slot: Any) -> None:
+def watch(job: Watched) -> None:
     """Look in on a running job; draw the page anew when there are more scorecards, or when it has ended."""
-    end = time.monotonic() + BUDGET
+    place, end = st.empty(), time.monotonic() + BUDGET
     while time.monotonic() < end:
         now = job.job.look()
-        slot.html(scores.progress(now))
+        place.html(scores.progress(now))
         if not now.live or (len(now.cards) > len(job.seen.cards) and now.sessions == 1):
             st.rerun()
         time.sleep(0.1)

@@ -51,6 +51,9 @@ def make_missing(
     if job and job.look().live:
         st.button("Stop", icon=":material/stop:", key="compare_stop", on_click=state.making.stop, args=(job,))
         return
+    for other in state.making.elsewhere():
+        st.html(f'<p class="flag">Another window is making {other.total} sessions, {other.finished} of them finished. Wait for them: what is begun '
+                "here may make the same ones twice.</p>")  # fmt: skip
     if not clients:
         st.html('<p class="hint">Choose at least one client.</p>')
         return
@@ -72,7 +75,9 @@ def make_missing(
         )  # fmt: skip
     if any(c.model != REHEARSAL for c, _ in can):
         notice(next(c.model for c, _ in can if c.model != REHEARSAL))
-    away = f" {len(gaps) - len(can)} more need a model or settings that are not set up here." if len(gaps) > len(can) else ""
+    away = (
+        f" {len(gaps) - len(can)} of them need a model or settings that are not set up here." if len(gaps) > len(can) else ""
+    )
     st.html(
         f'<p class="hint">{len(gaps)} of {len(choices.configurations) * len(clients)} are missing. '
         f"{escape(forecast_words(about, can))}{away} Each is rated by the rules when it is finished.</p>"

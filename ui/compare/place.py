@@ -27,7 +27,7 @@ MOST_CLIENTS = 60
 
 
 def take() -> None:
-    """Fill the fields with what the address asks for."""
+    """Fill the fields with what the address asks for, and look at the job it names: a reload forgets all else."""
     [view] = state.address.place_asked("view")
     if view in VIEWS:
         state.keep("compare_view", view)
@@ -41,6 +41,9 @@ def take() -> None:
     for name, field in FLAGS.items():
         if asked[name]:
             state.keep(field, asked[name] == "1")
+    [job] = state.address.place_asked("job")
+    if state.making.job(job):
+        state.keep("compare_job", job)
     if asked["clients"]:
         state.keep("compare_clients_asked", asked["clients"])
 
@@ -52,9 +55,15 @@ def show_many() -> None:
     values |= {name: "1" if state.kept(field) else "" for name, field in FLAGS.items()}
     clients = state.kept(f"compare_clients_{state.kept('compare_length')}") or []
     values["clients"] = "~".join(short(key) for key in clients) if len(clients) <= MOST_CLIENTS else ""
-    state.address.show_place(view="many", left="", right="", **values)
+    state.address.show_place(view="many", left="", right="", job=_job(), **values)
 
 
 def show_two(left: str, right: str) -> None:
     """Write two sessions into the address."""
-    state.address.show_place(view="two", left=left, right=right, **dict.fromkeys(MANY, ""))
+    state.address.show_place(view="two", left=left, right=right, job=_job(), **dict.fromkeys(MANY, ""))
+
+
+def _job() -> str:
+    """Return the job that is looked at, as long as it is remembered."""
+    id = str(state.kept("compare_job") or "")
+    return id if state.making.job(id) else ""

@@ -24,10 +24,15 @@ def head(left: Session, right: Session, names: tuple[str, str], took: tuple[Mapp
         ("Client", f"{left.profile.name}, {left.profile.attitude.value}", f"{right.profile.name}, {right.profile.attitude.value}"),
         ("Made with", *names),
         ("Plan", *(str(s.plan.technique or "not readable") if s.plan else "none" for s in (left, right))),
-        ("Turns", *(f"{len(s.turns)}{', ended by the client' if s.turns and s.turns[-1].reply.ends_session else ''}" for s in (left, right))),
+        ("Turns", *(_turns(s) for s in (left, right))),
         *((title, took[0][title], took[1][title]) for title in took[0]),
     ]  # fmt: skip
     return f'<table class="matrix heads"><tbody>{"".join(_row(*row) for row in rows)}</tbody></table>'
+
+
+def _turns(session: Session) -> str:
+    by_client = bool(session.turns) and session.turns[-1].reply.ends_session
+    return f"{len(session.turns)}{', ended by the client' if by_client else '' if session.ended else ', unfinished'}"
 
 
 def plans(left: Session, right: Session) -> str:
@@ -86,7 +91,7 @@ def line(one: Line, left: Session, right: Session, *, words: bool) -> str:
 
 def _side(turn: Turn | None, session: Session, before: Turn | None, one: Line, side: int) -> str:
     if turn is None:
-        return '<p class="hint">The session had ended.</p>'
+        return f'<p class="hint">{"The session had ended." if session.ended else "Not made yet: the session is unfinished."}</p>'
     below = (
         _drafts(turn)
         + flags(turn.flags)

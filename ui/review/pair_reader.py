@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from html import escape
-from typing import Any
 
 import streamlit as st
 
@@ -25,7 +24,7 @@ BUDGET, EVERY = 0.4, 0.5
 def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
     """Draw the model that can fill in the same form, and how far it is."""
     st.html('<h4 class="small">A model as reader</h4>')
-    job: PairJob | None = state.kept("pairs_job")
+    job = state.pairs.reading()
     model = state.voices.judge_model()
     live = job is not None and job.look().live
     if live and job is not None:
@@ -49,10 +48,10 @@ def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
         else:
             offer(left, model, told, called, again)
     if job is not None:
-        slot = st.empty()
-        slot.html(progress(job.look(), job.budget))
         if live:
-            watch(job, slot)
+            watch(job)
+        else:
+            st.html(progress(job.look(), job.budget))
 
 
 def offer(left: list[Pair], model: str, told: Words | None, called: str, again: bool) -> None:
@@ -98,7 +97,7 @@ def judge(pairs: list[Pair], model: str, told: Words | None, called: str) -> Non
         )
     except MagnetError as error:
         return state.say(str(error))
-    state.keep("pairs_job", job)
+    state.pairs.read_by_model(job)
 
 
 def progress(now: Standing, used: Budget) -> str:
@@ -129,12 +128,12 @@ def cost(used: Budget) -> str:
 
 
 @st.fragment(run_every=EVERY)
-def watch(job: PairJob, slot: Any) -> None:
+def watch(job: PairJob) -> None:
     """Look in on a running job; draw the page anew when it has ended."""
-    end = time.monotonic() + BUDGET
+    place, end = st.empty(), time.monotonic() + BUDGET
     while time.monotonic() < end:
         now = job.look()
-        slot.html(progress(now, job.budget))
+        place.html(progress(now, job.budget))
         if not now.live:
             st.rerun()
         time.sleep(0.1)

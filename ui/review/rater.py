@@ -250,7 +250,7 @@ def take_keys() -> None:
 
 
 def take(here: Place, presses: list[Press]) -> bool:
-    """Do what was pressed and not done yet, in order; tell whether there was anything.
+    """Do what was pressed and not done yet, in order; tell whether there was anything to do or to say.
 
     A browser session that has just begun, as after a lost connection, takes only what was pressed since the last change that was kept.
     """
@@ -258,6 +258,9 @@ def take(here: Place, presses: list[Press]) -> bool:
         return False
     on, token = state.desk.goes_on(), stamp(here)
     new = [one for one in presses if (one.number > here.seen if here.seen is not None else one.token == token)]
+    overtaken = here.seen is None and len(new) < len(presses) and here.hello != "back"
+    if overtaken:
+        state.say("Your answers were changed in another window, so this key was not taken.")
     try:
         for one in new:
             here.seen = one.number
@@ -265,7 +268,7 @@ def take(here: Place, presses: list[Press]) -> bool:
     except MagnetError as error:
         not_kept(error)
     here.seen = max(here.seen or 0, presses[-1].number)
-    return bool(new)
+    return bool(new) or overtaken
 
 
 def press(here: Place, one: Press, on: bool) -> None:

@@ -231,8 +231,9 @@ def listed(now: rater.Queue, place: int | None) -> None:
     """Draw the list of all pairs, with how far each is, to go to one."""
     ids = [pair.id for pair in now.pairs]
     number = {id: n for n, id in enumerate(ids, 1)}
-    # the name holds the place, so that the list shows where the rater is, however they came there
-    field = f"review_goto_{place}"
+    # the name holds the place and how far it is, so that the list shows both, whatever led there: the browser keeps a shown line
+    done = len(now.review(ids[place]).verdicts) if place is not None else 0
+    field = f"review_goto_{place}_{done}"
     st.selectbox(
         "Go to a pair", ids, index=place, key=field, placeholder="Go to a pair", width=236, label_visibility="collapsed",
         format_func=lambda id: f"Pair {number.get(id, '–')} of {len(ids)} · {now.state(id)}", on_change=rater.jump, args=(field,),

@@ -102,7 +102,7 @@ def chart(rates: dict[str, Share], duel: Duel, asked: Form) -> None:
     if all(rate.value is None for rate in rates.values()):
         st.html('<p class="hint">Every verdict so far is a tie, so there is no win rate to draw.</p>')
         return
-    reference = asked.reference.share if duel.maker.method == "magnet" else None
+    reference = asked.reference.share if duel.maker.method == "magnet" != duel.other.method else None
     words = f"Win rate of {duel.name} against {duel.other_name} by aspect: " + "; ".join(
         f"{question.title} {percent(rates[question.key].value)}" for question in asked.questions
     )
@@ -124,11 +124,12 @@ def summary(source: Source, duel: Duel) -> str:
         ends = (
             f" (95 % interval {percent(found.low)} to {percent(found.high)})"
             if found.low is not None
-            else " (no interval: fewer than five pairs)"
+            else f" (no interval: it takes five pairs with a decided rating, here there {'is' if found.pairs == 1 else 'are'} {found.pairs})"
         )
+        unclear = ", so no difference is shown" if found.low is not None and found.low <= 0.5 <= (found.high or 1.0) else ""
         text = (
             f"{duel.name} was preferred to {duel.other_name} in {percent(found.value)} of decided ratings, on average over "
-            f"{found.aspects} {'aspect' if found.aspects == 1 else 'aspects'}{ends}; {percent(found.ties / found.n)} of all "
+            f"{found.aspects} {'aspect' if found.aspects == 1 else 'aspects'}{ends}{unclear}; {percent(found.ties / found.n)} of all "
             f"{found.n} ratings on aspects were ties."
         )
         if found.low is not None and found.pairs < FAIR:

@@ -92,10 +92,9 @@ class Watched:
         return self.seen.live
 
     def stop_button(self) -> None:
-        """Draw the button that stops it, for whoever began it."""
+        """Draw the button that stops it, whichever window it was begun in: a reload forgets that."""
         st.button(
             "Stop", icon=":material/stop:", key="scores_stop", on_click=state.scores.stop_scoring, args=(self.job,),
-            disabled=self.job.owner != state.owner(),
         )  # fmt: skip
 
 

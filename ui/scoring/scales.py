@@ -112,13 +112,13 @@ def over_turns(
         st.html(f'<h3 class="part">{title}, {low} to {high}</h3>')
         plot(charts.curve(lines, low, high, dark=dark()), f"curve-{name}", f"{title}: {said}")
     if not drawn:
-        absent("The way here")
+        absent("The way here", "Score the way here")
     elif len({card.turns for card in cards}) == 1:
         st.html('<p class="hint">There is one point so far. “Score the way here” adds those before it.</p>')
 
 
-def absent(what: str) -> None:
-    st.html(f'<p class="hint">{escape(what)} has not been rated by this judge. “Score this session” does it.</p>')
+def absent(what: str, button: str = "Score this session") -> None:
+    st.html(f'<p class="hint">{escape(what)} has not been rated by this judge. “{escape(button)}” does it.</p>')
 
 
 def in_words(what: str, card: Scorecard) -> str:

@@ -10,7 +10,7 @@ from magnet_core.domain import Session
 from magnet_core.errors import MagnetError, StoreError
 from magnet_core.meter import Budget, Limit
 from magnet_core.scoring.compare import OWN, Sampling
-from ui.engine.maker import Batch, MakingJob
+from ui.engine.maker import Batch, Making, MakingJob
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry
@@ -66,6 +66,13 @@ def job(id: str) -> MakingJob | None:
         return None
 
 
+def elsewhere() -> list[Making]:
+    """Return the jobs going on that were begun in other windows, as they stand."""
+    try:
+        return [job.look() for job in maker().live() if job.owner != owner()]
+    except StoreError:
+        return []
+
+
 def stop(job: MakingJob) -> None:
-    if job.owner == owner():
-        maker().stop(job)
+    maker().stop(job)

@@ -15,9 +15,10 @@ from magnet_core.scoring.queue import case_of
 
 if TYPE_CHECKING:
     from magnet_core.store import Entry
+    from ui.engine.pair_judging import PairJob
 
 from ui.state import prompts
-from ui.state.memory import say, store
+from ui.state.memory import keep, kept, say, store
 
 
 def cases(entries: Iterable[Entry]) -> list[tuple[Case, str]]:
@@ -42,6 +43,23 @@ def pack_titles() -> dict[str, str]:
     """Return the titles of the library's prompt packs by what a session made with them says of its prompts."""
     packs = [pack for pack in prompts.pack_list() if pack.prompts]
     return {pack_for(method, pack.texts): pack.title for pack in packs for method in METHODS} | {OURS: ""}
+
+
+def reading() -> PairJob | None:
+    """Return a model's reading of pairs that is going on, in whichever window it was begun, else the last one begun in this."""
+    live = next((job for job in _readings() if job.look().live), None)
+    return live or kept("pairs_job")
+
+
+def read_by_model(job: PairJob) -> None:
+    """Take note of a reading that has begun; a reload finds it again."""
+    _readings()[:] = [job, *(old for old in _readings() if old.look().live)]
+    keep("pairs_job", job)
+
+
+@st.cache_resource(show_spinner=False)
+def _readings() -> list[PairJob]:
+    return []
 
 
 @st.cache_resource(show_spinner=False)
