@@ -69,7 +69,7 @@ else:
         st.set_page_config(page_title="MAGneT Explorer", page_icon=str(HERE / "ui" / "favicon.svg"), layout="wide")
         page = st.navigation(pages(), position="top")
         st.logo(str(HERE / "ui" / "logo.svg"), size="large")
-    st.html(theme.stylesheet())
+    st.html(theme.stylesheet(st.context.theme.type == "dark"))
     st.html(f'<div class="notice" role="note">{theme.NOTICE}</div>')
     page.run()
     state.warm_up()

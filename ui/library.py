@@ -42,7 +42,7 @@ STATES: dict[str, Callable[[Entry], bool]] = {
 
 LEAD = 18
 """About how many characters stand before the words found, in the list."""
-SPARSE = frozenset({"title", "found", "tags", "forked"})
+SPARSE = frozenset({"title", "found", "flags", "tags", "forked"})
 """Columns that stand in the list only when something stands in them."""
 
 
@@ -128,14 +128,14 @@ def rows(
         "client": [entry.client for entry in entries],
         "title": [entry.title for entry in entries],
         "found": [place_of(found[entry.id], words) if entry.id in found else "" for entry in entries],
-        "tags": [list(entry.tags) for entry in entries],
         "updated": [entry.updated for entry in entries],
         "turns": [entry.turns for entry in entries],
         "state": ["finished" if entry.ended else f"of {entry.max_turns}" for entry in entries],
-        "flags": [entry.flags or None for entry in entries],
         "attitude": [theme.ATTITUDES[entry.attitude] for entry in entries],
         "method": [method_title(entry.method) for entry in entries],
+        "flags": [entry.flags or None for entry in entries],
         "model": [entry.model for entry in entries],
+        "tags": [list(entry.tags) for entry in entries],
         "forked": [forked(entry, names) for entry in entries],
     }
     return {name: column for name, column in columns.items() if name not in SPARSE or any(column)}

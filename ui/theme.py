@@ -89,10 +89,11 @@ def _technique_css() -> str:
 
 
 @cache
-def stylesheet() -> str:
+def stylesheet(dark: bool = False) -> str:
     """Return the whole stylesheet as a style element; it holds no text from outside."""
     sheet = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-    return f"<style>{sheet}\n{_technique_css()}</style>"
+    floating = f"#stFloatingOverlayPortal, #portal {{ color-scheme: {'dark' if dark else 'light'}; }}"
+    return f"<style>{sheet}\n{_technique_css()}\n{floating}</style>"
 
 
 def plain(text: str) -> str:

@@ -150,7 +150,7 @@ def notes() -> None:
                 width="stretch",
             )
             st.button("Undo", icon=":material/undo:", key="library_undo_go", on_click=restore, args=(gone,))
-            st.button("", icon=":material/close:", help="Close", key="library_undo_close", on_click=state.keep,
+            st.button("Close", icon=":material/close:", help="Close", key="library_undo_close", on_click=state.keep,
                       args=("library_gone", []))  # fmt: skip
 
 
@@ -161,11 +161,12 @@ def importing() -> tuple[Import, Any] | None:
         return None
     now = job.progress
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="library_report"):
-        place = st.html(library.going(now) if now.live else library.report(now), width="stretch")
+        place = st.container()
         if now.live:
             st.button("Stop", icon=":material/stop:", key="library_stop", on_click=job.stop)
         else:
-            st.button("", icon=":material/close:", help="Close this report", key="library_report_close",
+            place.html(library.report(now))
+            st.button("Close this report", icon=":material/close:", help="Close this report", key="library_report_close",
                       on_click=state.keep, args=("library_import", None))  # fmt: skip
     return (job, place) if now.live else None
 
@@ -231,17 +232,17 @@ def listing(entries: Sequence[Entry], names: dict[str, str], found: dict[str, Fo
     key = f"library_list_{zlib.crc32(repr((gone, ids)).encode()):x}"
     config = st.column_config
     columns = {
-        "do": config.ButtonColumn("", width=80, type="tertiary", key="library_row", on_click=open_row, args=(ids, found)),
-        "client": config.TextColumn("Client", width=150),
+        "do": config.ButtonColumn("", width=68, type="tertiary", key="library_row", on_click=open_row, args=(ids, found)),
+        "client": config.TextColumn("Client"),
         "title": config.TextColumn("Title", width=150),
         "found": config.TextColumn("Where it stands", width=330),
-        "updated": config.DatetimeColumn("Last change", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=135),
-        "turns": config.NumberColumn("Turns", width=58),
-        "state": config.TextColumn("", width=70),
-        "attitude": config.TextColumn("Attitude", width=78),
-        "method": config.TextColumn("Method", width=110),
-        "model": config.TextColumn("Model", width=110),
+        "updated": config.DatetimeColumn("Last change", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=126),
+        "turns": config.NumberColumn("Turns", width=50),
+        "state": config.TextColumn("", width=66),
+        "attitude": config.TextColumn("Attitude", width=70),
+        "method": config.TextColumn("Method"),
         "flags": config.NumberColumn("Flags", width=54, help="Notes on texts: repetitions, possible risk and the like."),
+        "model": config.TextColumn("Model", width=110),
         "tags": config.ListColumn("Tags", width=130),
         "forked": config.TextColumn("Forked from", width=180),
     }
@@ -406,16 +407,18 @@ def page() -> None:
         st.error(theme.plain(str(error)), icon=":material/error:")
         return
     if running:
-        watch(*running)
+        job, place = running
+        with place:
+            watch(job)
 
 
 @st.fragment(run_every=0.5)
-def watch(job: Import, place: Any) -> None:
+def watch(job: Import) -> None:
     """Show how far an import is; draw the page anew when it is done."""
     now = job.progress
     if not now.live:
         st.rerun()
-    place.html(library.going(now))
+    st.html(library.going(now))
 
 
 state.enter()

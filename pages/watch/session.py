@@ -215,12 +215,12 @@ def looking(session: Session, shown: int, newest: int) -> None:
     where = "Opening" if shown == 0 else f"Turn {shown} of {session.max_turns}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content", key="looking"):
         st.button(
-            "", icon=":material/chevron_left:", key="back", shortcut="Left", help="Earlier turn", disabled=shown <= 0,
+            "Earlier turn", icon=":material/chevron_left:", key="back", shortcut="Left", help="Earlier turn", disabled=shown <= 0,
             on_click=state.sessions.look_at, args=(shown - 1,),
         )  # fmt: skip
         st.html(f'<div class="where">{where}</div>', width=110)
         st.button(
-            "", icon=":material/chevron_right:", key="forward", shortcut="Right", help="Later turn",
+            "Later turn", icon=":material/chevron_right:", key="forward", shortcut="Right", help="Later turn",
             disabled=shown >= newest, on_click=state.sessions.look_at, args=(after,),
         )  # fmt: skip
         st.button(

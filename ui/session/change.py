@@ -236,8 +236,9 @@ def _walk_to(id: str, turn: int | None) -> None:
 
 def _swipe(found: list[Any], place: int, shown: int, still: bool, key: str, icon: str, words: str) -> None:
     there = 0 <= place < len(found)
+    words = f"{words} of turn {shown}"
     st.button(
-        "", icon=icon, key=key, help=f"{words} of turn {shown}", disabled=not (there and still),
+        words, icon=icon, key=key, help=words, disabled=not (there and still),
         on_click=state.forks.walk_to, args=(found[place].id if there else "", shown),
     )  # fmt: skip
 

@@ -163,7 +163,7 @@ def matrix(session: Session, shown: Visibility) -> str:
             cells += f'<td class="{"no" if sees == UNSEEN else "yes"}{differs}">{sees}</td>'
         rows += f'<tr><th scope="row">{escape(prompts.PARTS[part])}</th>{cells}</tr>'
     note = '<p class="hint">Marked cells differ from this session.</p>' if shown != session.visibility else ""
-    return f'<table class="matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{note}'
+    return f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>{note}'
 
 
 def _seen(part: str, agent: str, shown: Visibility) -> str:

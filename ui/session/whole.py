@@ -53,7 +53,7 @@ def heat(session: Session, shown: int) -> str:
         steps = f'<tr class="steps"><th scope="row">Plan step</th>{cells}<td></td></tr>'
     return (
         '<div class="card"><header><h3>Techniques, turn by turn</h3></header><div class="scroll"><table class="heat">'
-        f"<thead><tr><th></th>{head}<th>all</th></tr></thead><tbody>{rows}{steps}</tbody></table></div>{_typed(session)}</div>"
+        f"<thead><tr><td></td>{head}<th>all</th></tr></thead><tbody>{rows}{steps}</tbody></table></div>{_typed(session)}</div>"
     )
 
 
