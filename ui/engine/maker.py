@@ -111,6 +111,13 @@ class MakingJob:
         with self._lock:
             self.making = replace(self.making, **changes)  # type: ignore[arg-type]
 
+    def stopping(self) -> bool:
+        """Note that it is to stop; tell whether there was anything left to stop."""
+        with self._lock:
+            if live := self.making.live:
+                self.making = replace(self.making, state="stopping")
+            return live
+
 
 class Maker:
     """All such jobs of this process. `save` keeps what is new of a session, `finished` does what follows a finished one."""
@@ -148,8 +155,7 @@ class Maker:
 
     def stop(self, job: MakingJob) -> None:
         """Stop at once; finished turns are kept."""
-        if job.look().live and job.future:
-            job.tell(state="stopping")
+        if job.future and job.stopping():
             job.future.cancel()
 
     def job(self, id: str) -> MakingJob | None:

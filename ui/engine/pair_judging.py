@@ -60,9 +60,11 @@ class PairJob:
 
     def stop(self) -> None:
         """Stop at once; reviews that are whole are kept."""
-        if self.look().live and self.future:
-            self.tell(state="stopping")
-            self.future.cancel()
+        with self._lock:
+            if not (self.standing.live and self.future):
+                return
+            self.standing = replace(self.standing, state="stopping")
+        self.future.cancel()
 
 
 def begin(

@@ -198,6 +198,13 @@ class Run:
         with self._lock:
             self.goal = goal
 
+    def stopping(self) -> bool:
+        """Note that it is to stop; tell whether there was anything left to stop."""
+        with self._lock:
+            if live := self.live:
+                self.state = "stopping"
+            return live
+
     def begin(self, turn: int) -> None:
         """Clear the stage for the plan (0) or a turn: every agent of it is there and has not been asked."""
         method = method_named(self.session.method)
@@ -317,8 +324,7 @@ class Engine:
 
     def stop(self, run: Run) -> None:
         """Stop at once, in mid-call too; the turn being made is undone."""
-        if run.live:
-            run.state = "stopping"
+        if run.stopping():
             run.future.cancel()
 
     @property

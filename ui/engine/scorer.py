@@ -102,6 +102,13 @@ class Job:
         with self._lock:
             self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
 
+    def stopping(self) -> bool:
+        """Note that it is to stop; tell whether there was anything left to stop."""
+        with self._lock:
+            if live := self.progress.live:
+                self.progress = replace(self.progress, state="stopping")
+            return live
+
 
 class _Share(asyncio.Semaphore):
     """Some of the places of another semaphore: who takes one here takes one there."""
@@ -161,8 +168,7 @@ class Scorer:
 
     def stop(self, job: Job) -> None:
         """Stop a job at once; scorecards that are whole are kept."""
-        if job.look().live and job.future:
-            job.tell(state="stopping")
+        if job.future and job.stopping():
             job.future.cancel()
 
     def job(self, id: str) -> Job | None:
