@@ -7,10 +7,12 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from magnet_core.store import Store
 from magnet_core.store.database import TABLES, Database
@@ -18,9 +20,17 @@ from tests.llm_server import LlmServer, Manners
 
 SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MAGNET_MODEL", "MAGNET_OTLP_ENDPOINT", "MAGNET_AZURE_API_VERSION")
 
-
-OPENED = (("ui.engine.runner", "Engine"), ("ui.engine.bookkeeper", "Bookkeeper"), ("magnet_core.store.database", "Database"))
+OPENED = (
+    ("ui.engine.runner", "Engine"),
+    ("ui.engine.bookkeeper", "Bookkeeper"),
+    ("magnet_core.store.database", "Database"),
+    ("magnet_core.telemetry", "Spans"),
+)
 """What holds threads and connections, by module and name."""
+
+# a made-up example is the same in every run, however slow the machine is
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("same")
 
 
 @pytest.fixture
@@ -64,21 +74,37 @@ def stay_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give every test a library of its own, the built-in cast and no collector; what a page kept for all visitors is gone.
 
-    Engines, ledgers and databases that a test opened are closed after it, in this order.
+    Engines, ledgers and databases that a test opened are closed after it, in this order. Nothing is warmed up beside a test.
     """
     monkeypatch.setenv("MAGNET_DATABASE_URL", f"sqlite:///{tmp_path / 'library.db'}")
     for name in SETTINGS:
         monkeypatch.setenv(name, "")
     if streamlit := sys.modules.get("streamlit"):  # what has not been imported has kept nothing
         streamlit.cache_resource.clear()
+    if pages := sys.modules.get("ui.state"):
+        monkeypatch.setattr(pages, "warm_up", lambda: True)
+    if spans := sys.modules.get("magnet_core.telemetry"):
+        spans._opened.cache_clear()
     opened: list[list[Any]] = []
     for module, kind in OPENED:
         if module in sys.modules:
             opened.append(_remembered(monkeypatch, getattr(sys.modules[module], kind)))
-    yield
-    for kept in opened:
-        for one in kept:
-            one.close()
+    with ExitStack() as stack:
+        yield
+        for kept in reversed(opened):
+            for one in kept:
+                stack.callback(one.close)
+
+
+@pytest.fixture(autouse=True)
+def fragments_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse what a fragment writes into a place of the page: once a click has begun the page anew, it has none there."""
+
+    def refuse(self: Any, fragment: str, container: str, wrapper: Any) -> None:
+        raise AssertionError("A fragment wrote outside of itself.")
+
+    if module := sys.modules.get("streamlit.runtime.fragment"):
+        monkeypatch.setattr(module.MemoryFragmentStorage, "register_outside_wrapper", refuse)
 
 
 def _remembered(monkeypatch: pytest.MonkeyPatch, kind: type[Any]) -> list[Any]:

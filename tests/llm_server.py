@@ -59,6 +59,8 @@ class Manners:
     models: tuple[str, ...] = ("test-model",)
     most_samples: int = 8
     """As many choices an answer holds at most, whatever `n` asks for."""
+    held_after: int | None = None
+    """Calls after which answers are held back until `go_on`; a test can look meanwhile, however slow the machine is."""
 
 
 @dataclass
@@ -93,6 +95,7 @@ class LlmServer:
         self._random = random.Random(self.manners.seed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._held = threading.Event()
 
     @property
     def url(self) -> str:
@@ -102,14 +105,18 @@ class LlmServer:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), daemon=True)
         self._thread.start()
-        if not ready.wait(5):
+        if not ready.wait(30):
             raise RuntimeError("The test server did not start.")
         return self
 
     def stop(self) -> None:
-        if self._loop and self._stopping:
+        if self._loop and self._stopping and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(5)
+        self._thread.join(30)
+
+    def go_on(self) -> None:
+        """Give the answers that were held back, and hold back no more."""
+        self._held.set()
 
     def __enter__(self) -> LlmServer:
         return self.start()
@@ -238,6 +245,8 @@ class LlmServer:
         if fault == "garbage":
             self._whole(writer, 200, "%% not json at all", {})
             return True
+        while manners.held_after is not None and number > manners.held_after and not self._held.is_set():
+            await asyncio.sleep(0.005)
         await asyncio.sleep(manners.slow if fault == "slow" else manners.first_token)
         self._known.update(block for block, _ in blocks)
         samples = range(min(body.get("n") or 1, manners.most_samples))

@@ -21,7 +21,7 @@ LAB = "pages/lab/prompts.py"
 
 def fresh(file: str = "app.py", address: Mapping[str, Any] | None = None, **kept: Any) -> AppTest:
     """Return the app, or one page alone, before its first run, with an address and with what a visitor's state holds."""
-    at = AppTest.from_file(str(ROOT / file), default_timeout=30)
+    at = AppTest.from_file(str(ROOT / file), default_timeout=60)
     for name, value in kept.items():
         at.session_state[name] = value
     for name, value in (address or {}).items():
@@ -76,7 +76,7 @@ def press(at: AppTest, key: str) -> AppTest:
     return at
 
 
-def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 20.0) -> AppTest:
+def until(at: AppTest, done: Callable[[AppTest], bool], seconds: float = 60.0) -> AppTest:
     """Look again until something is so, as a browser's timer does."""
     end = time.monotonic() + seconds
     while not done(at):

@@ -247,7 +247,7 @@ async def test_no_more_sessions_run_at_once_than_asked() -> None:
 def begin(url: str, out: Path, **environment: str) -> subprocess.Popen[str]:
     args = ["--profiles", profiles.SAMPLES, "--pick", 1, 2, 3, "--out", out, "--model", "test-model", "--base-url", url]
     return subprocess.Popen(
-        [sys.executable, "-m", "magnet_core", "generate", *map(str, args), "--turns", "6", "--concurrency", "2"],
+        [sys.executable, "-m", "magnet_core", "generate", *map(str, args), "--turns", "8", "--concurrency", "2"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
@@ -261,16 +261,16 @@ def parts(out: Path) -> dict[str, Session]:
 
 
 def test_a_kill_takes_the_running_turn_at_most(tmp_path: Path, endpoint: Callable[..., LlmServer]) -> None:
-    server = endpoint(tokens=1, first_token=0.01)
+    # of the 65 calls of a session, so many that one of the two has three turns and none is finished
+    server = endpoint(tokens=1, held_after=60)
     running = begin(server.url, tmp_path)
     wait_until(lambda: any(len(session.turns) >= 3 for session in parts(tmp_path).values()))
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
-    kept, whole = parts(tmp_path), {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.json")}
-    assert any(len(session.turns) >= 3 for session in kept.values()) or whole
-
+    kept = parts(tmp_path)
+    server.go_on()
     again = begin(server.url, tmp_path)
-    _, said = again.communicate(timeout=60)
+    _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
     made = {p.stem: importers.read_file(p) for p in tmp_path.glob("*.json")}
     assert set(made) == {client.id for client in SAMPLES[:3]}
@@ -278,16 +278,15 @@ def test_a_kill_takes_the_running_turn_at_most(tmp_path: Path, endpoint: Callabl
         assert session.ended
         if name in kept:
             assert session.upto(len(kept[name].turns)) == kept[name]
-    assert {name: (tmp_path / name).stat().st_mtime_ns for name in whole} == whole
     assert not (tmp_path / ".unfinished").exists()
 
 
 def test_an_interrupt_ends_cleanly_and_the_key_is_nowhere(tmp_path: Path, endpoint: Callable[..., LlmServer]) -> None:
-    server = endpoint(tokens=1, first_token=0.01, key="sk-secret-word")
+    server = endpoint(tokens=1, held_after=40, key="sk-secret-word")
     running = begin(server.url, tmp_path, OPENAI_API_KEY="sk-secret-word")
     wait_until(lambda: any(session.turns for session in parts(tmp_path).values()))
     running.send_signal(signal.SIGINT)
-    out, said = running.communicate(timeout=20)
+    out, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
     assert "Stopped. Finished turns are kept" in said and "Traceback" not in said
     assert parts(tmp_path)

@@ -85,7 +85,7 @@ def test_a_ratings_words_are_opened_changed_tried_saved_and_restored_and_a_case_
     with sync_playwright() as playwright, serving(tmp_path) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.goto(f"{url}/?audience=researcher")
         set_model(page, server.url)
 

@@ -37,7 +37,7 @@ def test_two_windows_do_not_see_each_other_and_a_model_streams(endpoint: Callabl
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         mine, other = (browser.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(2))
         for page in (mine, other):
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(30_000)
             page.goto(f"{url}/models")
             page.get_by_role("radio", name="A language model").click()
             page.get_by_role("radio", name="Another address").click()

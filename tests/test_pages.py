@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from magnet_core.models.rehearsal import Rehearsal
 from magnet_core.profiles import samples
 from magnet_core.session import new_session, prompt_of
 from tests.screen import ROOT, fresh, idle, shown_session, take, until, words
+from tests.waiting import wait_until
 from ui import state
 from ui.engine.runner import Engine, Goal, Run, SessionBusy, Snapshot
 
@@ -187,17 +187,14 @@ def test_prompts_and_answers_of_a_call_are_shown_exactly(app: AppTest) -> None:
     assert "differs from the recorded one" not in words(app)
 
 
-def started(engine: Engine, owner: str, session: Session, goal: Goal = "end") -> Run:
-    cast = Cast(pace=400.0)
+def started(engine: Engine, owner: str, session: Session, goal: Goal = "end", pace: float = 400.0) -> Run:
+    cast = Cast(pace=pace)
     return engine.start(session, goal, owner=owner, open_models=lambda limit: open_models(cast, limit))
 
 
-def settled(run: Run, owner: str, seconds: float = 10.0) -> Snapshot:
-    end = time.monotonic() + seconds
-    while (snap := run.look(owner)).live:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return snap
+def settled(run: Run, owner: str) -> Snapshot:
+    wait_until(lambda: not run.look(owner).live)
+    return run.look(owner)
 
 
 @pytest.fixture
@@ -205,25 +202,35 @@ def to_be() -> Session:
     return new_session(samples()[0], max_turns=8)
 
 
-def test_two_runs_on_one_session_are_refused_and_the_owner_may_go_on(to_be: Session) -> None:
+def test_two_runs_on_one_session_are_refused_and_the_owner_may_go_on(
+    to_be: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.engine.runner.ADOPTED", 600.0)
     engine = Engine()
-    run = started(engine, "anna", to_be, "turn")
+    run = started(engine, "anna", to_be, "turn", pace=1.0)
     with pytest.raises(SessionBusy, match="another window"):
         started(engine, "ben", to_be)
     assert not run.look("ben").mine
     assert started(engine, "anna", to_be, "end") is run
     assert run.look("anna").goal == "end"
     engine.stop(run)
-    assert settled(run, "anna", 1.0).state == "stopped"
+    assert settled(run, "anna").state == "stopped"
+
+
+def test_what_is_stopped_before_it_has_begun_ends_too(to_be: Session) -> None:
+    engine = Engine()
+    for _ in range(5):
+        engine.stop(run := started(engine, "anna", to_be))
+        assert settled(run, "anna").state == "stopped"
 
 
 def test_a_stopped_turn_is_undone_and_the_session_goes_on_from_the_last(to_be: Session) -> None:
     engine = Engine()
     one = settled(started(engine, "anna", to_be, "turn"), "anna").session
-    run = started(engine, "anna", one, "turn")
-    time.sleep(0.05)
+    run = started(engine, "anna", one, "turn", pace=1.0)
+    wait_until(lambda: any(said.status == "writing" for said in run.look("anna").said.values()))
     engine.stop(run)
-    assert settled(run, "anna", 1.0).session == one
+    assert settled(run, "anna").session == one
     assert len(settled(started(engine, "anna", one, "turn"), "anna").session.turns) == 2
 
 
@@ -236,10 +243,10 @@ def test_a_run_nobody_looks_at_pauses_at_the_end_of_a_turn(to_be: Session, monke
 
 def test_a_run_whose_owner_is_gone_passes_to_whoever_looks(to_be: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine()
-    run = started(engine, "anna", to_be)
+    run = started(engine, "anna", to_be, pace=1.0)
     monkeypatch.setattr("ui.engine.runner.ADOPTED", -1.0)
     assert run.look("anna, after a reload").mine
-    monkeypatch.undo()
+    monkeypatch.setattr("ui.engine.runner.ADOPTED", 600.0)
     assert not run.look("anna").mine
     engine.stop(run)
 

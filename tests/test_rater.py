@@ -85,7 +85,7 @@ def test_a_bare_transcript_is_rated_like_its_session(sessions: list[Session]) ->
 
 
 @given(place=st.integers(0, 20), count=st.integers(1, 8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_empty_turns_never_raise(sessions: list[Session], place: int, count: int) -> None:
     session = sessions[3]
     padded = session.model_copy(update={"turns": (*session.turns[:place], *[EMPTY] * count, *session.turns[place:])})
@@ -100,7 +100,7 @@ def test_empty_turns_never_raise(sessions: list[Session], place: int, count: int
 @given(
     st.lists(st.builds(Utterance, speaker=st.sampled_from(["counsellor", "client"]), text=st.text(max_size=80)), max_size=14)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_transcript_can_be_rated(dialogue: list[Utterance]) -> None:
     for name in INSTRUMENTS:
         for rating in rate(dialogue, name).ratings:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0, pause: float = 0.02) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60.0, pause: float = 0.02) -> None:
     """Wait until a condition holds; the test fails when it never does."""
     end = time.monotonic() + seconds
     while not true():
