@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +19,14 @@ from magnet_core.scoring import results
 from magnet_core.scoring.aspects import OVERALL, Comment, Pair, Review, Verdict, flipped, form
 from magnet_core.scoring.queue import case_of, in_order, pairs_among
 from magnet_core.session import fork
+from magnet_core.store.reviews import Reviews
 from tests.fakes import rehearsed, reworded
 from tests.llm_server import LlmServer, Start
 from tests.screen import fresh, job_done, page_with, press, words
 from ui import state
 from ui.review import agreement, desk_keys, rater, rating
 from ui.review.desk_keys import Press
+from ui.state.desk import Place
 
 PAGE = "pages/judge/review.py"
 QUESTIONS = [question.key for question in form().questions]
@@ -338,6 +341,33 @@ def test_a_key_that_another_window_has_overtaken_is_not_taken_and_that_is_said(m
     sent.append(Press(2, rater_stamp("owl"), pair.id, QUESTIONS[1], "B"))
     two.run()
     assert not two.warning and said_by()[0].verdicts[QUESTIONS[1]].choice == "B"
+
+
+def test_keys_that_two_drawings_bring_at_once_are_taken_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, _ = queued(stored())
+    burst = [Press(n, rater_stamp("owl"), pair.id, key, "A") for n, key in enumerate(QUESTIONS, 1)]
+    here, change = Place(rater="owl", pair=pair.id), Reviews.change
+    first, later = threading.Event(), threading.Event()
+
+    def slow(self: Reviews, *args: Any) -> Review:
+        if not first.is_set():
+            first.set()
+            later.wait(0.5)  # as long as the later drawing would take, if it did not wait for this one
+        return change(self, *args)
+
+    def drawing(presses: list[Press]) -> None:
+        rater.take(here, presses)
+        later.set()
+
+    monkeypatch.setattr(Reviews, "change", slow)
+    drawings = [threading.Thread(target=drawing, args=(presses,)) for presses in (burst[:3], burst)]
+    for one in drawings:
+        one.start()
+        assert first.wait(60)
+    for one in drawings:
+        one.join()
+    assert [verdict.choice for verdict in said_by()[0].verdicts.values()] == ["A"] * len(QUESTIONS)
+    assert (here.pair, here.looked, here.seen) == ("", ("", ""), len(QUESTIONS)), "the next pair is shown"
 
 
 def rater_stamp(who: str) -> str:

@@ -256,7 +256,12 @@ def take(here: Place, presses: list[Press]) -> bool:
     """
     if not presses:
         return False
-    on, token = state.desk.goes_on(), stamp(here)
+    with here.taking:
+        return _take(here, presses, state.desk.goes_on())
+
+
+def _take(here: Place, presses: list[Press], on: bool) -> bool:
+    token = stamp(here)
     new = [one for one in presses if (one.number > here.seen if here.seen is not None else one.token == token)]
     overtaken = here.seen is None and len(new) < len(presses) and here.hello != "back"
     if overtaken:

@@ -5,6 +5,7 @@ The address holds it too, so that a reload or a lost connection leads back to th
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -41,6 +42,8 @@ class Place:
     """How the rater came, until something is done: `new`, `known` or `back`."""
     seen: int | None = None
     """The last key that was taken; None in a browser session that has taken none."""
+    taking: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Held while keys are taken: in a burst the page is drawn anew before its last drawing has ended, and both bring keys."""
     clicked: tuple[str, str, str] | None = None
     """The answer that a click has given in this drawing of the page: pair, question and choice."""
     visit: int = 0
