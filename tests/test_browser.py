@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from magnet_core.store import Store
-from tests.browser import CHROMIUM, ROOT, address, chromium, idle, launch, page, press, serving, set_pace, where
+from tests.browser import CHROMIUM, ROOT, address, chromium, idle, launch, page, press, serving, set_pace, settled, where
 
 ADDRESSES = [f"/{path.stem}" for path in sorted((ROOT / "pages").glob("*/*.py")) if path.stem != "session"]
 __all__ = ["address", "chromium", "page"]
@@ -58,6 +58,7 @@ def test_stop_undoes_the_turn(page: Page, address: str) -> None:
 def test_keys_play_and_look_back_and_a_reload_comes_back(page: Page, address: str) -> None:
     page.goto(address)
     set_pace(page, "At once")
+    settled(page)
     page.locator(".where").click()
     page.keyboard.press("p")
     expect(where(page)).to_have_text("Turn 20 of 20")
