@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from magnet_core.domain import FanOut, Moment
 from magnet_core.errors import MagnetError
@@ -22,10 +21,9 @@ from magnet_core.models import ModelFor, Player
 from magnet_core.prompts import PromptSet
 from magnet_core.scoring import expectation
 from magnet_core.scoring.judge import JUDGE
+from ui.engine.jobs import Stands, State
 from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
-
-State = Literal["running", "stopping", "done", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Look(Stands):
     """A job as it stands at one moment."""
 
     state: State
@@ -71,10 +69,6 @@ class Look:
     growing: dict[tuple[str, int], str] = field(default_factory=dict)
     error: str = ""
     seconds: float = 0.0
-
-    @property
-    def live(self) -> bool:
-        return self.state in ("running", "stopping")
 
     def of(self, label: str) -> list[Sample]:
         return [sample for sample in self.samples if sample.label == label]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from magnet_core.batch import BatchEvent, SessionFailed, run_batch
 from magnet_core.domain import FanOut, Session
@@ -21,10 +20,10 @@ from magnet_core.errors import AgentFailed, BudgetSpent, MagnetError
 from magnet_core.events import SessionFinished
 from magnet_core.meter import Budget, Limit, given_up
 from magnet_core.models import REHEARSAL
+from ui.engine.jobs import Background, Stands, State
 from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, Lost, OpenModels
 
-State = Literal["running", "stopping", "done", "stopped", "failed"]
 KEPT = 600.0
 """Seconds a finished job is remembered."""
 AT_ONCE = 3
@@ -57,7 +56,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class Making(Stands):
     """A job as it stands at one moment."""
 
     id: str
@@ -79,44 +78,25 @@ class Making:
     error: str = ""
 
     @property
-    def live(self) -> bool:
-        return self.state in ("running", "stopping")
-
-    @property
     def failed(self) -> int:
         return len(self.failures)
 
 
-@dataclass
-class MakingJob:
-    """Some sessions being made. The engine's thread writes it, pages read it by `look`."""
+@dataclass(kw_only=True)
+class MakingJob(Background[Making]):
+    """Some sessions being made."""
 
     owner: str
-    making: Making
     sessions: frozenset[str]
     """The ids of what it makes."""
     budget: Budget = field(default_factory=Budget)
     """Counts what its calls use."""
     lost: Lost | None = None
-    future: Future[None] | None = None
     ended: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> Making:
         used = self.budget
-        with self._lock:
-            return replace(self.making, calls=used.calls, tokens=used.tokens, spent=used.dollars, limit=used.limit)
-
-    def tell(self, **changes: object) -> None:
-        with self._lock:
-            self.making = replace(self.making, **changes)  # type: ignore[arg-type]
-
-    def stopping(self) -> bool:
-        """Note that it is to stop; tell whether there was anything left to stop."""
-        with self._lock:
-            if live := self.making.live:
-                self.making = replace(self.making, state="stopping")
-            return live
+        return replace(super().look(), calls=used.calls, tokens=used.tokens, spent=used.dollars, limit=used.limit)
 
 
 class Maker:
@@ -143,20 +123,20 @@ class Maker:
         sessions = [session for batch in batches for session in batch.sessions]
         turns = sum(session.max_turns - len(session.turns) for session in sessions)
         making = Making(secrets.token_urlsafe(9), "running", len(sessions), turns)
-        job = MakingJob(owner, making, frozenset(session.id for session in sessions), budget, lost)
+        ids = frozenset(session.id for session in sessions)
+        job = MakingJob(owner=owner, standing=making, sessions=ids, budget=budget, lost=lost)
         with self._lock:
             now = time.monotonic()
             gone = [id for id, old in self._jobs.items() if not old.look().live and now - old.ended > KEPT]
             for id in gone:
                 del self._jobs[id]
-            self._jobs[job.making.id] = job
+            self._jobs[making.id] = job
         job.future = self._engine.call(self._drive(job, batches))
         return job
 
     def stop(self, job: MakingJob) -> None:
         """Stop at once; finished turns are kept."""
-        if job.future and job.stopping():
-            job.future.cancel()
+        job.stop()
 
     def job(self, id: str) -> MakingJob | None:
         return self._jobs.get(id)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from magnet_core.domain import Session
 from magnet_core.errors import BudgetSpent, MagnetError
@@ -16,16 +13,16 @@ from magnet_core.meter import Budget
 from magnet_core.models import ModelFor
 from magnet_core.scoring.aspects import Pair, Review
 from magnet_core.scoring.pairs import Words, judge_pair
+from ui.engine.jobs import Background, Stands, State
 from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
 
-State = Literal["running", "stopping", "done", "stopped", "failed"]
 AT_ONCE = 4
 """Pairs that are reviewed at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Stands):
     """How a job stands at one moment."""
 
     state: State
@@ -35,36 +32,13 @@ class Standing:
     errors: tuple[str, ...] = ()
     """Why pairs were left out, a sentence each: nothing of these was kept."""
 
-    @property
-    def live(self) -> bool:
-        return self.state in ("running", "stopping")
 
+@dataclass(kw_only=True)
+class PairJob(Background[Standing]):
+    """Some pairs being reviewed by a model."""
 
-@dataclass
-class PairJob:
-    """Some pairs being reviewed by a model. The engine's thread writes it, pages read it by `look`."""
-
-    standing: Standing
     budget: Budget
     """What its calls have used so far."""
-    future: Future[None] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def look(self) -> Standing:
-        with self._lock:
-            return self.standing
-
-    def tell(self, **changes: object) -> None:
-        with self._lock:
-            self.standing = replace(self.standing, **changes)  # type: ignore[arg-type]
-
-    def stop(self) -> None:
-        """Stop at once; reviews that are whole are kept."""
-        with self._lock:
-            if not (self.standing.live and self.future):
-                return
-            self.standing = replace(self.standing, state="stopping")
-        self.future.cancel()
 
 
 def begin(
@@ -82,7 +56,7 @@ def begin(
 
     It is `told` our words, or others, which are `called` something.
     """
-    job = PairJob(Standing("running", judge, len(pairs)), budget or Budget())
+    job = PairJob(standing=Standing("running", judge, len(pairs)), budget=budget or Budget())
     job.future = engine.call(_drive(job, engine, pairs, open_models, load, save, told, called))
     return job
 

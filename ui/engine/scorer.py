@@ -10,9 +10,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from magnet_core.domain import FanOut, Session
@@ -22,10 +21,9 @@ from magnet_core.scoring.events import ItemRated, SessionScored
 from magnet_core.scoring.instruments import Sheet, sheet
 from magnet_core.scoring.items import INSTRUMENTS, Scorecard
 from magnet_core.scoring.judge import SAMPLES, every_k_turns, score_all
+from ui.engine.jobs import Background, Stands, State
 from ui.engine.mistakes import mistake
 from ui.engine.runner import Engine, OpenModels
-
-State = Literal["running", "stopping", "done", "stopped", "failed"]
 
 KEPT = 600.0
 """Seconds a finished job is remembered."""
@@ -51,7 +49,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Stands):
     """A job as it stands at one moment."""
 
     id: str
@@ -67,10 +65,6 @@ class Progress:
     quiet: bool = False
     """Whether it came by itself, along with a session."""
 
-    @property
-    def live(self) -> bool:
-        return self.state in ("running", "stopping")
-
 
 @dataclass(frozen=True, slots=True)
 class _Along:
@@ -82,32 +76,14 @@ class _Along:
     begun: float
 
 
-@dataclass
-class Job:
-    """Some sessions being scored. The engine's thread writes it, pages read it by `look`."""
+@dataclass(kw_only=True)
+class Job(Background[Progress]):
+    """Some sessions being scored."""
 
     owner: str
     session: str
     """The session it is about; empty for many."""
-    progress: Progress
-    future: Future[None] | None = None
     ended: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def look(self) -> Progress:
-        with self._lock:
-            return self.progress
-
-    def tell(self, **changes: object) -> None:
-        with self._lock:
-            self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
-
-    def stopping(self) -> bool:
-        """Note that it is to stop; tell whether there was anything left to stop."""
-        with self._lock:
-            if live := self.progress.live:
-                self.progress = replace(self.progress, state="stopping")
-            return live
 
 
 class _Share(asyncio.Semaphore):
@@ -159,7 +135,7 @@ class Scorer:
         rounds = sum(_rounds(session, order.sheets, every) for session in wanted)
         about = wanted[0].id if len(wanted) == 1 and isinstance(wanted[0], Session) else ""
         progress = Progress(secrets.token_urlsafe(9), "running", order.judge, 0, rounds, len(wanted), quiet=quiet)
-        job = Job(owner, about, progress)
+        job = Job(owner=owner, session=about, standing=progress)
         with self._lock:
             self._sweep()
             self._jobs[progress.id] = job
@@ -168,8 +144,7 @@ class Scorer:
 
     def stop(self, job: Job) -> None:
         """Stop a job at once; scorecards that are whole are kept."""
-        if job.future and job.stopping():
-            job.future.cancel()
+        job.stop()
 
     def job(self, id: str) -> Job | None:
         return self._jobs.get(id)
