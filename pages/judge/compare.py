@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from html import escape
 
@@ -20,8 +19,8 @@ from ui.engine.scorer import Job
 from ui.scoring import scores
 from ui.scoring.judging import MOST, can_rate, could_rate, job_at_hand
 from ui.scoring.many import begin_rest
+from ui.waiting import watch
 
-BUDGET, EVERY = 0.4, 0.5
 """Seconds a look at a running job lasts, and seconds between two looks."""
 
 
@@ -122,20 +121,14 @@ def page() -> None:
             st.warning(theme.plain(told))
     if (seen and seen.live) or (rating and rating.live):
         with slot:
-            watch(job, seen.finished if seen else 0, rating.job if rating else None)
+            watch(partial(look, job, seen.finished if seen else 0, rating.job if rating else None))
 
 
-@st.fragment(run_every=EVERY)
-def watch(job: MakingJob | None, drawn: int, rating: Job | None) -> None:
-    """Look in on what is running; draw the page anew when a session is finished that is not `drawn` yet, or when all is done."""
-    place, end = st.empty(), time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        now = job.look() if job else None
-        if now:
-            place.html(making.progress(now))
-        if not ((now and now.live) or (rating and rating.look().live)) or (now and now.finished > drawn):
-            st.rerun()
-        time.sleep(0.1)
+def look(job: MakingJob | None, drawn: int, rating: Job | None) -> tuple[str, bool]:
+    """Return how what is running stands, and whether a session is finished that is not `drawn` yet, or all is done."""
+    now = job.look() if job else None
+    going = (now and now.live) or (rating and rating.look().live)
+    return making.progress(now) if now else "", not going or bool(now and now.finished > drawn)
 
 
 page()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from functools import partial
 from html import escape
@@ -34,12 +33,11 @@ from ui.scoring.judging import (
     line_of,
     nothing_yet,
 )
+from ui.waiting import watch
 
 PLACE = ("view", "session")
 """What of the page is in its address."""
 VIEWS = {"one": "One session", "many": "Many sessions", "own": "Own rubrics"}
-BUDGET, EVERY = 0.4, 0.5
-"""Seconds a look at a running job lasts, and seconds between two looks."""
 
 
 def judges_for(cards: list[Scorecard]) -> list[Judge]:
@@ -262,21 +260,15 @@ def page() -> None:
         return
     if job.live:
         with slot:
-            watch(job)
+            watch(partial(look, job))
     elif begun_in(view or "one") == job.seen.id:
         slot.html(scores.progress(job.seen))
 
 
-@st.fragment(run_every=EVERY)
-def watch(job: Watched) -> None:
-    """Look in on a running job; draw the page anew when there are more scorecards, or when it has ended."""
-    place, end = st.empty(), time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        now = job.job.look()
-        place.html(scores.progress(now))
-        if not now.live or (len(now.cards) > len(job.seen.cards) and now.sessions == 1):
-            st.rerun()
-        time.sleep(0.1)
+def look(job: Watched) -> tuple[str, bool]:
+    """Return how a running job stands, and whether there are more scorecards, or it has ended."""
+    now = job.job.look()
+    return scores.progress(now), not now.live or (len(now.cards) > len(job.seen.cards) and now.sessions == 1)
 
 
 page()

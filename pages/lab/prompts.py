@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import cast
 
@@ -18,10 +18,9 @@ from ui.lab.desk import Desk, own_words
 from ui.lab.moment import Place
 from ui.lab.runs import Watched
 from ui.links import SESSION_PAGE, go, link
+from ui.waiting import watch
 
 VIEWS = {"bench": "Try a prompt", "cases": "Test cases", "packs": "Packs", "judges": "Judges' prompts"}
-BUDGET, EVERY = 0.4, 0.5
-"""Seconds a look at a running job lasts, and seconds between two looks."""
 
 
 def page() -> None:
@@ -45,7 +44,7 @@ def page() -> None:
         job, draw, slot = watched
         if job.look().live:
             with slot:
-                watch(job, draw)
+                watch(partial(look, job, draw))
         else:
             slot.html(draw(job.look()))
 
@@ -104,16 +103,10 @@ def left_behind() -> None:
         )
 
 
-@st.fragment(run_every=EVERY)
-def watch(job: Bench, draw: Callable[[Look], str]) -> None:
-    """Look in on a running trial; it stands last on the page."""
-    place, end = st.empty(), time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        now = job.look()
-        place.html(draw(now))
-        if not now.live:
-            st.rerun()
-        time.sleep(0.1)
+def look(job: Bench, draw: Callable[[Look], str]) -> tuple[str, bool]:
+    """Return how a running trial stands, and whether it has ended."""
+    now = job.look()
+    return draw(now), not now.live
 
 
 def bench() -> Watched | None:

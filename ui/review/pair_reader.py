@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -16,9 +16,7 @@ from magnet_core.scoring.pairs import Words
 from ui import state
 from ui.engine import pair_judging
 from ui.engine.pair_judging import PairJob, Standing
-
-BUDGET, EVERY = 0.4, 0.5
-"""Seconds a look at a running job lasts, and seconds between two looks."""
+from ui.waiting import watch
 
 
 def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
@@ -49,7 +47,7 @@ def by_model(pairs: list[Pair], reviews: list[Review]) -> None:
             offer(left, model, told, called, again)
     if job is not None:
         if live:
-            watch(job)
+            watch(partial(look, job))
         else:
             st.html(progress(job.look(), job.budget))
 
@@ -127,13 +125,7 @@ def cost(used: Budget) -> str:
     return f"{used.calls:,} {'call' if used.calls == 1 else 'calls'} answered · tokens {tokens} · price {price}"
 
 
-@st.fragment(run_every=EVERY)
-def watch(job: PairJob) -> None:
-    """Look in on a running job; draw the page anew when it has ended."""
-    place, end = st.empty(), time.monotonic() + BUDGET
-    while time.monotonic() < end:
-        now = job.look()
-        place.html(progress(now, job.budget))
-        if not now.live:
-            st.rerun()
-        time.sleep(0.1)
+def look(job: PairJob) -> tuple[str, bool]:
+    """Return how a running job stands, and whether it has ended."""
+    now = job.look()
+    return progress(now, job.budget), not now.live
