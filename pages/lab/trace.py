@@ -16,9 +16,8 @@ VIEWS = {
     "wrong": "Errors and retries",
     "prices": "Prices",
 }
-
-
 PLACE = ("view", "session")
+"""What of the page is in its address."""
 
 
 def arrive() -> None:
